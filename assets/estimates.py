@@ -1,0 +1,68 @@
+"""Estimates: cells out of the warehouse, through `trust`, back as tables.
+
+The assets of group estimates belong here. Every number is made in `trust` or in sql/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from assets.warehouse import WarehouseResource
+from trust.estimate import effects_frame, estimate_strategies, event_effects_frame
+from trust.reliability import instrument_health
+
+
+@dg.multi_asset(
+    name="strategy_estimates",
+    specs=[
+        dg.AssetSpec(
+            ["marts", "strategy_effects"],
+            deps=[["marts", "strategy_cells"]],
+            group_name="estimates",
+            kinds={"python"},
+            description="One row per strategy and method: how far trust moved, and the verdict.",
+        ),
+        dg.AssetSpec(
+            ["marts", "strategy_event_effects"],
+            deps=[["marts", "strategy_cells"]],
+            group_name="estimates",
+            kinds={"python"},
+            description="One row per strategy, method and month since it began: how far trust moved by then.",
+        ),
+    ],
+)
+def strategy_estimates(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult]:
+    """The effect of each strategy by every method, with its verdict, or the reason why there is none."""
+    with warehouse.step("marts.strategy_effects") as open_warehouse:
+        cells = open_warehouse.frame("select * from marts.strategy_cells")
+        estimates, event_estimates = estimate_strategies(cells)
+        frames = {
+            "strategy_effects": effects_frame(estimates),
+            "strategy_event_effects": event_effects_frame(event_estimates),
+        }
+        for name, frame in frames.items():
+            open_warehouse.write_frame(f"marts.{name}", frame)
+    for name, frame in frames.items():
+        yield dg.MaterializeResult(asset_key=["marts", name], metadata={"n_rows": len(frame)})
+
+
+@dg.asset(
+    key=["marts", "instrument_health"],
+    deps=[["marts", "instrument_cells"], ["core", "items"]],
+    group_name="estimates",
+    kinds={"python"},
+    description="One row per instrument version, scale and year: whether its items hold together.",
+)
+def instrument_health_asset(warehouse: WarehouseResource) -> dg.MaterializeResult:
+    """Reliability, ceiling and direction of every scale in use."""
+    with warehouse.step("marts.instrument_health") as open_warehouse:
+        cells = open_warehouse.frame("select * from marts.instrument_cells")
+        items = open_warehouse.frame("select * from core.items")
+        frame = instrument_health(cells, items)
+        open_warehouse.write_frame("marts.instrument_health", frame)
+    return dg.MaterializeResult(metadata={"n_rows": len(frame)})
+
+
+ESTIMATE_ASSETS = [strategy_estimates, instrument_health_asset]

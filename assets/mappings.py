@@ -1,0 +1,202 @@
+"""Feeds and their mappings: which file is which feed, and which of its columns means what.
+
+Reading YAML and choosing a mapping belong here. Reading the files themselves does not (that is `readers`).
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from trust.errors import SettingsError
+from trust.instruments import INSTRUMENTS
+
+IDENTIFIERS = frozenset(
+    {
+        "visit_id",
+        "patient_id",
+        "provider_id",
+        "response_id",
+        "intervention_id",
+        "breach_id",
+        "commitment_id",
+    }
+)
+"""Columns that name a person or one of their records: always pseudonymised, whatever a mapping says."""
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One stream of input files: its columns as the warehouse names them."""
+
+    feed: str
+    key: str
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.required + self.optional
+
+
+FEEDS: dict[str, Feed] = {
+    feed.feed: feed
+    for feed in (
+        Feed(
+            "visits",
+            "visit_id",
+            ("visit_id", "patient_id", "clinic_id", "visit_date"),
+            ("provider_id", "age_band", "expectations_agreed"),
+        ),
+        Feed(
+            "responses",
+            "response_id",
+            ("response_id", "answered_at"),
+            ("visit_id", "patient_id", "provider_id", "clinic_id", "channel", "comment"),
+        ),
+        Feed(
+            "interventions",
+            "intervention_id",
+            ("intervention_id", "strategy", "level", "start_date"),
+            ("patient_id", "provider_id", "clinic_id", "breach_id", "end_date"),
+        ),
+        Feed(
+            "breaches",
+            "breach_id",
+            ("breach_id", "patient_id", "clinic_id", "breach_date"),
+            ("provider_id", "kind", "severity"),
+        ),
+        Feed(
+            "commitments",
+            "commitment_id",
+            ("commitment_id", "patient_id", "clinic_id", "made_date", "due_date"),
+            ("breach_id", "kept_date", "outcome", "told_date"),
+        ),
+    )
+}
+
+ITEM_IDS: tuple[str, ...] = tuple(item.item_id for instrument in INSTRUMENTS for item in instrument.items)
+"""Every item of every instrument: the answer columns of `raw.responses`."""
+
+
+@dataclass(frozen=True)
+class FeedMapping:
+    """How one kind of file becomes one feed.
+
+    `columns` maps our column to the file's; `made_from` builds an identifier out of several columns where the
+    file has none; `items` maps an item to the file's column; `codes` translates an item's texts to our codes;
+    `constants` fills a column that the file lacks.
+    """
+
+    name: str
+    feed: str
+    pattern: str
+    format: str = "csv"
+    columns: Mapping[str, str] = field(default_factory=dict)
+    made_from: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    items: Mapping[str, str] = field(default_factory=dict)
+    codes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)
+    keep_comment: bool = False
+    time_zone: str = ""
+
+    @property
+    def needed_columns(self) -> tuple[str, ...]:
+        """Columns a file must have: those of required columns, and of every item mapped."""
+        required = FEEDS[self.feed].required
+        needed = [self.columns[name] for name in required if name in self.columns]
+        needed += [column for sources in self.made_from.values() for column in sources]
+        needed += list(self.items.values())
+        return tuple(dict.fromkeys(needed))
+
+
+KNOWN_KEYS = frozenset(FeedMapping.__dataclass_fields__) - {"name"}
+
+
+def _as_mapping(path: Path) -> FeedMapping:
+    place = str(path)
+    try:
+        given: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" (line {mark.line + 1})" if mark else ""
+        raise SettingsError(
+            f"the mapping is not readable YAML{line}", place=place, remedy="correct that line"
+        ) from None
+    if not isinstance(given, dict) or not {"feed", "pattern"} <= set(given):
+        raise SettingsError(
+            "a mapping needs at least `feed` and `pattern`", place=place, remedy="copy a built-in mapping"
+        )
+    unknown = set(given) - KNOWN_KEYS
+    if unknown:
+        raise SettingsError(
+            f"unknown keys in the mapping: {', '.join(sorted(unknown))}",
+            place=place,
+            remedy=f"use: {', '.join(sorted(KNOWN_KEYS))}",
+        )
+    feed = given["feed"]
+    if feed not in FEEDS:
+        raise SettingsError(
+            f"unknown feed {feed!r}", place=place, remedy=f"use one of: {', '.join(FEEDS)}"
+        )
+    if given.get("format", "csv") != "csv":
+        raise SettingsError("unknown format", place=place, remedy="use: csv")
+    named = set(given.get("columns", {})) | set(given.get("made_from", {})) | set(given.get("constants", {}))
+    for column in sorted(named - set(FEEDS[feed].columns)):
+        raise SettingsError(
+            f"feed {feed} has no column {column!r}",
+            place=place,
+            remedy=f"use: {', '.join(FEEDS[feed].columns)}",
+        )
+    for column in FEEDS[feed].required:
+        if column not in named:
+            raise SettingsError(
+                f"the mapping does not say where {column!r} comes from",
+                place=place,
+                remedy="add it under columns, made_from or constants",
+            )
+    items = given.get("items", {})
+    for item_id in sorted((set(items) | set(given.get("codes", {}))) - set(ITEM_IDS)):
+        raise SettingsError(
+            f"unknown item {item_id!r}", place=place, remedy="see docs/reference/instruments.md"
+        )
+    return FeedMapping(
+        name=path.stem,
+        feed=feed,
+        pattern=str(given["pattern"]),
+        columns={name: str(column) for name, column in given.get("columns", {}).items()},
+        made_from={name: tuple(columns) for name, columns in given.get("made_from", {}).items()},
+        items={name: str(column) for name, column in items.items()},
+        codes={
+            item_id: {str(text).strip().lower(): int(code) for text, code in codes.items()}
+            for item_id, codes in given.get("codes", {}).items()
+        },
+        constants={name: str(value) for name, value in given.get("constants", {}).items()},
+        keep_comment=bool(given.get("keep_comment", False)),
+        time_zone=str(given.get("time_zone", "")),
+    )
+
+
+BUILT_IN = Path(__file__).parent / "feeds"
+
+
+def load_mappings(workspace_feeds: Path | None = None) -> tuple[FeedMapping, ...]:
+    """Every mapping, the workspace's own first; one of the same file name replaces the built-in.
+
+    Raises SettingsError naming the mapping file and the key at fault.
+    """
+    own = sorted(workspace_feeds.glob("*.yml")) if workspace_feeds and workspace_feeds.is_dir() else []
+    names = {path.name for path in own}
+    built_in = [path for path in sorted(BUILT_IN.glob("*.yml")) if path.name not in names]
+    return tuple(_as_mapping(path) for path in [*own, *built_in])
+
+
+def choose_mapping(file_name: str, mappings: Iterable[FeedMapping]) -> FeedMapping | None:
+    """The first mapping whose pattern fits the file's name (the longest pattern among the built-in ones)."""
+    fitting = [m for m in mappings if fnmatch.fnmatch(file_name.lower(), m.pattern.lower())]
+    return max(fitting, key=lambda mapping: len(mapping.pattern), default=None)

@@ -1,0 +1,71 @@
+"""Raw: every new file of the inbox, taken in once and whole, as text.
+
+The assets of group raw belong here. Reading a format is in `readers`, meaning is in sql/staging.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from assets.inbox import InboxFile, plan_inbox
+from assets.mappings import FEEDS, load_mappings
+from assets.readers import READERS
+from assets.warehouse import Warehouse, WarehouseResource
+
+
+def known_batches(warehouse: Warehouse) -> frozenset[str]:
+    """SHA-256 of every file ever taken in."""
+    return frozenset(batch_id for (batch_id,) in warehouse.rows("select batch_id from raw.batches"))
+
+
+def take_in(warehouse: Warehouse, file: InboxFile) -> int:
+    """Read one file into its raw table and the ledger; returns the rows read."""
+    feed = file.mapping.feed
+    n_read = READERS[file.mapping.format](warehouse, file)
+    warehouse.execute(
+        f"insert into raw.{feed} by name select $batch_id as batch_id, rowid + 1 as row_number, * from arriving",
+        {"batch_id": file.sha256},
+    )
+    warehouse.execute("drop table arriving")
+    warehouse.execute(
+        "insert into raw.batches select $batch_id, coalesce(max(batch_number), 0) + 1, $feed, $mapping, "
+        "$file_name, $n_bytes, $encoding, $taken_in_at, $n_read, false from raw.batches",
+        {
+            "batch_id": file.sha256,
+            "feed": feed,
+            "mapping": file.mapping.name,
+            "file_name": file.path.name,
+            "n_bytes": file.n_bytes,
+            "encoding": file.encoding,
+            "taken_in_at": datetime.now(UTC).replace(tzinfo=None),
+            "n_read": n_read,
+        },
+    )
+    return n_read
+
+
+def raw_asset(feed: str) -> dg.AssetsDefinition:
+    """The asset `raw/<feed>`: takes in every new file of one feed, in the order of their names."""
+
+    @dg.asset(
+        key=["raw", feed],
+        group_name="raw",
+        kinds={"duckdb", "csv"},
+        description=f"Every {feed} file as received: text, identifiers replaced, comments dropped.",
+    )
+    def take_in_feed(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult]:
+        with warehouse.step(f"raw.{feed}") as open_warehouse:
+            workspace = warehouse.workspace
+            mappings = load_mappings(workspace.feeds)
+            plan = plan_inbox(workspace.inbox, mappings, known_batches(open_warehouse))
+            files = [file for file in plan.new if file.mapping.feed == feed]
+            rows = [take_in(open_warehouse, file) for file in files]
+        yield dg.MaterializeResult(metadata={"n_files": len(files), "n_rows": sum(rows)})
+
+    return take_in_feed
+
+
+RAW_ASSETS = [raw_asset(feed) for feed in FEEDS]

@@ -1,0 +1,114 @@
+"""Reference tables: the strategies, instruments and items of `trust`, and the workspace's settings.
+
+Writing what the program knows beforehand into core belongs here. Nothing that comes from a file does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pandas as pd
+
+from assets.warehouse import Warehouse, WarehouseResource
+from trust.instruments import INSTRUMENTS
+from trust.strategies import STRATEGIES
+
+
+def strategies_frame() -> pd.DataFrame:
+    """One row per strategy, in display order."""
+    return pd.DataFrame(
+        [
+            {
+                "strategy_id": strategy.strategy_id,
+                "strategy_name": strategy.name,
+                "summary": strategy.summary,
+                "delivery_measure": strategy.delivery_measure.sentence,
+                "noticed_item_id": strategy.noticed_item_id,
+                "display_order": position,
+            }
+            for position, strategy in enumerate(STRATEGIES, start=1)
+        ]
+    )
+
+
+def instruments_frame() -> pd.DataFrame:
+    """One row per instrument version and scale (one without a scale for an instrument that is not scored)."""
+    rows = []
+    for instrument in INSTRUMENTS:
+        for scale_id in [scale.scale_id for scale in instrument.scales] or [None]:
+            rows.append(
+                {
+                    "instrument_id": instrument.instrument_id,
+                    "instrument_version": instrument.version,
+                    "scale_id": scale_id,
+                    "instrument_name": instrument.name,
+                    "citation": instrument.citation,
+                    "licence": instrument.licence,
+                    "is_validated": instrument.is_validated,
+                    "is_trust_scale": instrument.is_trust_scale,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def items_frame() -> pd.DataFrame:
+    """One row per item: the scale it belongs to (none: not scored), its direction and range."""
+    rows = []
+    for instrument in INSTRUMENTS:
+        for item in instrument.items:
+            scale = next((scale for scale in instrument.scales if item.item_id in scale.item_ids), None)
+            rows.append(
+                {
+                    "instrument_id": instrument.instrument_id,
+                    "instrument_version": instrument.version,
+                    "scale_id": scale.scale_id if scale else None,
+                    "item_id": item.item_id,
+                    "item_label": item.label,
+                    "is_reversed": item.is_reversed,
+                    "minimum": item.minimum,
+                    "maximum": item.maximum,
+                    "n_items": len(scale.item_ids) if scale else None,
+                    "minimum_answered": scale.minimum_answered if scale else None,
+                }
+            )
+    return pd.DataFrame(rows).astype(
+        {"minimum": "int32", "maximum": "int32", "n_items": "Int32", "minimum_answered": "Int32"}
+    )
+
+
+def settings_frame(warehouse: Warehouse) -> pd.DataFrame:
+    """One row: the settings that a table or a page depends on."""
+    settings = warehouse.workspace.settings()
+    return pd.DataFrame(
+        [
+            {
+                "hospital_name": settings.hospital_name,
+                "minimum_cell": settings.minimum_cell,
+                "primary_scale": settings.primary_scale,
+                "is_made_up": settings.is_made_up,
+            }
+        ]
+    )
+
+
+REGISTRY_TABLES = ("strategies", "instruments", "items", "settings")
+
+
+@dg.multi_asset(
+    specs=[dg.AssetSpec(["core", name], group_name="core", kinds={"duckdb"}) for name in REGISTRY_TABLES],
+    name="core_registry",
+)
+def core_registry(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult]:
+    """The strategies, instruments, items and settings that tables refer to."""
+    with warehouse.step("core.registry") as open_warehouse:
+        frames = {
+            "strategies": strategies_frame(),
+            "instruments": instruments_frame(),
+            "items": items_frame(),
+            "settings": settings_frame(open_warehouse),
+        }
+        for name, frame in frames.items():
+            open_warehouse.write_frame(f"core.{name}", frame)
+    for name, frame in frames.items():
+        yield dg.MaterializeResult(asset_key=["core", name], metadata={"n_rows": len(frame)})

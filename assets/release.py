@@ -1,0 +1,299 @@
+"""Releases: one immutable publication per state of the warehouse, for analysts and for leaders.
+
+Copying, suppressing through `trust.disclosure`, writing the manifest and moving `current` belong here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pandas as pd
+import yaml
+
+from assets.sql_models import models
+from assets.warehouse import SQL, Warehouse, WarehouseResource
+from assets.workspace import Workspace
+from trust.disclosure import RULES, suppress_all
+
+REPOSITORY = SQL.parent
+CODE_FOLDERS = ("trust", "assets", "sql", "dashboards", "pipelines")
+CORE_FOR_LEADERS = ("strategies", "instruments")
+NOT_RELEASED = frozenset({"core.settings"})
+
+
+@cache
+def code_version() -> str:
+    """The program's version and a hash of its own source, so that a changed query makes a new release."""
+    digest = hashlib.sha256()
+    for folder in CODE_FOLDERS:
+        for path in sorted((REPOSITORY / folder).rglob("*")):
+            if path.is_file() and path.suffix in {".py", ".sql", ".yml", ".html", ".css", ".js"}:
+                digest.update(str(path.relative_to(REPOSITORY)).encode())
+                digest.update(path.read_bytes())
+    return f"{version('mending-trust')}+{digest.hexdigest()[:12]}"
+
+
+@cache
+def lock_hash() -> str:
+    """SHA-256 of the lock file, or of nothing where the program was installed without one."""
+    lock = REPOSITORY / "uv.lock"
+    return hashlib.sha256(lock.read_bytes() if lock.is_file() else b"").hexdigest()
+
+
+def fingerprint(workspace: Workspace, batch_ids: list[str]) -> str:
+    """What a release follows from: the files taken in, in order; the settings; the code; the libraries."""
+    parts = [
+        *batch_ids,
+        repr(workspace.settings()),
+        code_version(),
+        lock_hash(),
+        *(
+            hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in [*sorted(workspace.feeds.glob("*.yml")), workspace.truth_file]
+            if path.is_file()
+        ),
+    ]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def current_manifest(workspace: Workspace) -> dict[str, Any] | None:
+    """The manifest of the release that `current` points to, or None where there is none."""
+    try:
+        manifest: dict[str, Any] = json.loads((workspace.current / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return manifest
+
+
+def _comments(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
+    """Write what every table and column means into the database itself."""
+    words = yaml.safe_load((SQL / "columns.yml").read_text(encoding="utf-8"))
+    sentences = dict(words.get("tables", {}))
+    sentences |= {model.name: model.sentence for schema in ("core", "marts") for model in models(schema)}
+    columns = connection.execute(
+        "select table_schema, table_name, column_name from information_schema.columns "
+        "where table_catalog = $catalog order by all",
+        {"catalog": catalog},
+    ).fetchall()
+    for schema, table in sorted({(schema, table) for schema, table, _ in columns}):
+        connection.execute(f"comment on table {catalog}.{schema}.{table} is {_quoted(sentences[f'{schema}.{table}'])}")
+    for schema, table, column in columns:
+        connection.execute(
+            f'comment on column {catalog}.{schema}.{table}."{column}" is {_quoted(words["columns"][column])}'
+        )
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+@contextmanager
+def _attached(warehouse: Warehouse, file: Path, catalog: str) -> Iterator[str]:
+    warehouse.execute(f"attach {_quoted(str(file))} as {catalog}")
+    try:
+        yield catalog
+    finally:
+        warehouse.execute(f"detach {catalog}")
+
+
+def released_tables(warehouse: Warehouse) -> list[str]:
+    """Every table of core and marts that analysts get, by name."""
+    rows = warehouse.rows(
+        "select schema_name || '.' || table_name from duckdb_tables() "
+        "where database_name = current_database() and schema_name in ('core', 'marts') order by all"
+    )
+    return [name for (name,) in rows if name not in NOT_RELEASED]
+
+
+def write_analysts(warehouse: Warehouse, file: Path) -> dict[str, dict[str, Any]]:
+    """Copy core and marts into the analysts' file; returns number of rows and an order-free hash per table."""
+    hashes: dict[str, dict[str, Any]] = {}
+    with _attached(warehouse, file, "analysts") as catalog:
+        for schema in ("core", "marts"):
+            warehouse.execute(f"create schema {catalog}.{schema}")
+        for name in released_tables(warehouse):
+            warehouse.execute(f"create table {catalog}.{name} as from {name}")
+            n_rows, digest = warehouse.rows(
+                f"select count(*), coalesce(bit_xor(hash(*columns(*))), 0) from {name}"
+            )[0]
+            hashes[name] = {"n_rows": n_rows, "hash": f"{digest:016x}"}
+        _comments(warehouse.connection, catalog)
+    return hashes
+
+
+def leaders_frames(warehouse: Warehouse) -> dict[str, pd.DataFrame]:
+    """The leaders' marts, small numbers suppressed: all that the leaders' file and the pages may hold."""
+    return suppress_all(
+        {name: warehouse.frame(f"select * from marts.{name} order by all") for name in RULES},
+        minimum_cell=warehouse.workspace.settings().minimum_cell,
+    )
+
+
+def write_leaders(warehouse: Warehouse, file: Path, frames: Mapping[str, pd.DataFrame]) -> None:
+    """Write the leaders' file: suppressed marts, and what strategies and instruments are."""
+    with _attached(warehouse, file, "leaders") as catalog:
+        for schema in ("core", "marts"):
+            warehouse.execute(f"create schema {catalog}.{schema}")
+        for name in CORE_FOR_LEADERS:
+            warehouse.execute(f"create table {catalog}.core.{name} as from core.{name}")
+        for name, frame in frames.items():
+            # the empty copy first: a column that is hidden throughout keeps its type
+            warehouse.execute(f"create table {catalog}.marts.{name} as from marts.{name} limit 0")
+            warehouse.connection.register("given_frame", frame)
+            warehouse.execute(f"insert into {catalog}.marts.{name} by name from given_frame")
+            warehouse.connection.unregister("given_frame")
+        _comments(warehouse.connection, catalog)
+
+
+def about(warehouse: Warehouse, release_id: str, minimum_cell: int) -> dict[str, Any]:
+    """What every page says of the whole: dates, counts, accounting, version."""
+    workspace = warehouse.workspace
+    calendar = warehouse.frame("select * from core.calendar").iloc[0]
+    n_visits = int(warehouse.value("select count(*) from core.visits"))
+    n_responses = int(warehouse.value("select count(*) from core.responses"))
+    n_answered_visits = int(warehouse.value("select count(distinct visit_id) from core.responses semi join core.visits using (visit_id)"))
+    read, kept, quarantined, superseded = warehouse.rows(
+        "select coalesce(sum(n_read), 0)::bigint, coalesce(sum(n_kept), 0)::bigint, "
+        "coalesce(sum(n_quarantined), 0)::bigint, coalesce(sum(n_superseded), 0)::bigint from core.batches"
+    )[0]
+    n_rules, n_failed = warehouse.rows(
+        "select count(*), count_if(n_broken > 0) from marts.rule_results"
+    )[0]
+    scale_name = warehouse.value(
+        "select instrument_name from core.instruments inner join core.calendar on scale_id = primary_scale_id"
+    )
+    is_trust = warehouse.value(
+        "select is_trust_scale from core.instruments inner join core.calendar on scale_id = primary_scale_id"
+    )
+    settings = workspace.settings()
+    return {
+        "hospital_name": settings.hospital_name,
+        "release_id": release_id,
+        "as_of_date": _date(calendar["as_of_date"]),
+        "first_date": _date(calendar["first_date"]),
+        "n_responses": n_responses,
+        "n_visits": n_visits,
+        "response_share": n_answered_visits / n_visits if n_visits else None,
+        "primary_scale_id": calendar["primary_scale_id"],
+        "primary_scale_name": scale_name,
+        "is_trust_scale": bool(is_trust),
+        "is_made_up": settings.is_made_up,
+        "code_version": code_version(),
+        "rows_read": read,
+        "rows_kept": kept,
+        "rows_quarantined": quarantined,
+        "rows_superseded": superseded,
+        "n_rules": n_rules,
+        "n_rules_failed": n_failed,
+        "minimum_cell": minimum_cell,
+    }
+
+
+def _date(value: Any) -> str | None:
+    return None if pd.isna(value) else pd.Timestamp(value).date().isoformat()
+
+
+def publish(warehouse: Warehouse) -> str | None:
+    """Write a release of the committed warehouse and move `current` to it by one rename.
+
+    Returns the new release's id, or None when the current release already says all there is. A release that
+    was begun and not finished is thrown away first.
+    """
+    from dashboards.site import write_site  # plotly takes a second to import: only where pages are made
+
+    workspace = warehouse.workspace
+    batches = warehouse.rows("select batch_id, feed, mapping, n_bytes, encoding from raw.batches order by batch_number")
+    print_of_state = fingerprint(workspace, [batch[0] for batch in batches])
+    manifest = current_manifest(workspace)
+    if not batches or (manifest and manifest["fingerprint"] == print_of_state):
+        return None
+    for unfinished in workspace.releases.glob(".building-*"):
+        shutil.rmtree(unfinished)
+    settings = workspace.settings()
+    as_of = _date(warehouse.value("select as_of_date from core.calendar")) or "no-dates"
+    release_id = f"{as_of}-{print_of_state[:6]}"
+    building = workspace.releases / f".building-{release_id}"
+    building.mkdir(parents=True)
+    hashes = write_analysts(warehouse, building / "analysts.duckdb")
+    frames = leaders_frames(warehouse)
+    write_leaders(warehouse, building / "leaders.duckdb", frames)
+    facts = about(warehouse, release_id, settings.minimum_cell)
+    pages = dict(frames) | {name: warehouse.frame(f"select * from core.{name}") for name in CORE_FOR_LEADERS}
+    if settings.is_made_up and workspace.truth_file.is_file():
+        pages["truth"] = pd.read_csv(workspace.truth_file)
+    write_site(building / "site", pages, facts)
+    contents = {
+        "release_id": release_id,
+        "fingerprint": print_of_state,
+        "code_version": facts["code_version"],
+        "lock_sha256": lock_hash(),
+        "inputs": [
+            dict(zip(("sha256", "feed", "mapping", "n_bytes", "encoding"), batch, strict=True)) for batch in batches
+        ],
+        "rows": {name: facts[f"rows_{name}"] for name in ("read", "kept", "quarantined", "superseded")},
+        "rules": json.loads(
+            warehouse.frame(
+                "select rule, subject, n_broken, is_blocking from marts.rule_results order by all"
+            ).to_json(orient="records")
+        ),
+        "tables": hashes,
+    }
+    (building / "manifest.json").write_text(json.dumps(contents, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    _swap_in(workspace, building, release_id)
+    _forget_old(workspace, settings.keep_releases)
+    return release_id
+
+
+def _swap_in(workspace: Workspace, building: Path, release_id: str) -> None:
+    """Make the finished folder a release, then move `current` in one step: readers see the old or the new."""
+    release = workspace.releases / release_id
+    if release.exists():  # the same state, published before and superseded since
+        shutil.rmtree(release)
+    os.rename(building, release)
+    link = workspace.root / ".current-next"
+    link.unlink(missing_ok=True)
+    link.symlink_to(Path("releases") / release_id)
+    os.replace(link, workspace.current)
+
+
+def _forget_old(workspace: Workspace, keep: int) -> None:
+    """Delete all but the newest releases; the current one is never deleted."""
+    current = workspace.current.resolve()
+    releases = sorted(
+        (path for path in workspace.releases.iterdir() if path.is_dir() and not path.name.startswith(".")),
+        key=lambda path: path.stat().st_mtime_ns,
+        reverse=True,
+    )
+    for release in releases[keep:]:
+        if release.resolve() != current:
+            shutil.rmtree(release)
+
+
+def release_asset(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
+    """The asset `release`: everything before it, committed and published."""
+
+    @dg.asset(
+        key=["release"],
+        deps=upstream,
+        group_name="release",
+        kinds={"duckdb", "plotly"},
+        description="One immutable publication: analysts.duckdb, leaders.duckdb, site and manifest.",
+    )
+    def release(warehouse: WarehouseResource) -> dg.MaterializeResult:
+        warehouse.commit()
+        with warehouse.step("release") as open_warehouse:
+            release_id = publish(open_warehouse)
+        return dg.MaterializeResult(metadata={"release_id": release_id or "unchanged"})
+
+    return release

@@ -1,0 +1,148 @@
+"""SQL models: every file in sql/core and sql/marts is an asset by being there.
+
+Turning files into assets belongs here. What a table holds is in its file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import dagster as dg
+import sqlglot
+from sqlglot import expressions
+
+from assets.registry import items_frame
+from assets.warehouse import DECIMALS, SCHEMAS, SQL, Warehouse, WarehouseResource
+
+INCREMENTAL = frozenset({"core.answers", "core.scores"})
+"""Tables that take only batches they do not hold yet; all others are rebuilt."""
+
+STOPS_THE_RUN = "-- Stops the run."
+
+
+@dataclass(frozen=True)
+class SqlModel:
+    """One SQL file: a select whose first line says what a row is."""
+
+    path: Path
+
+    @property
+    def schema(self) -> str:
+        return self.path.parent.name
+
+    @property
+    def table(self) -> str:
+        return self.path.stem
+
+    @property
+    def name(self) -> str:
+        return f"{self.schema}.{self.table}"
+
+    @cached_property
+    def text(self) -> str:
+        return self.path.read_text(encoding="utf-8")
+
+    @property
+    def sentence(self) -> str:
+        """The first line, which says what a row is."""
+        return self.text.splitlines()[0].removeprefix("--").strip()
+
+    @property
+    def blocks(self) -> bool:
+        """For a check: whether an offender stops the run."""
+        return STOPS_THE_RUN in self.text.splitlines()[:3]
+
+    @cached_property
+    def dependencies(self) -> tuple[str, ...]:
+        """Every schema-qualified table the query reads; a bare name is a step of its own."""
+        tree = sqlglot.parse_one(self.text, dialect="duckdb")
+        tables = {f"{table.db}.{table.name}" for table in tree.find_all(expressions.Table) if table.db in SCHEMAS}
+        return tuple(sorted(tables))
+
+
+def models(schema: str) -> list[SqlModel]:
+    """The models of one schema, by name."""
+    return [SqlModel(path) for path in sorted((SQL / schema).glob("*.sql"))]
+
+
+def build(warehouse: Warehouse, model: SqlModel) -> int:
+    """Make the model's table (or add new batches to it); returns its number of rows."""
+    if model.name in INCREMENTAL:
+        _forget_if_changed(warehouse, model)
+        warehouse.execute(f"create table if not exists {model.name} as select * from ({model.text}) limit 0")
+        warehouse.execute(
+            f"delete from {model.name} where (response_id, batch_id) in "
+            "(select response_id, batch_id from staging.responses where is_superseded)"
+        )
+        warehouse.execute(
+            f"insert into {model.name} by name select * from ({model.text}) "
+            f"where batch_id not in (select distinct batch_id from {model.name})"
+        )
+    else:
+        warehouse.execute(f"create or replace table {model.name} as {rounded(warehouse, model)}")
+    return int(warehouse.value(f"select count(*) from {model.name}"))
+
+
+def rounded(warehouse: Warehouse, model: SqlModel) -> str:
+    """The model's query, its floating-point columns rounded when it is a mart."""
+    if model.schema != "marts":
+        return model.text
+    described = warehouse.rows(f"describe {model.text}")
+    replaced = ", ".join(f"round({name}, {DECIMALS}) as {name}" for name, kind, *_ in described if kind == "DOUBLE")
+    return f"select * replace ({replaced}) from ({model.text})" if replaced else model.text
+
+
+def _forget_if_changed(warehouse: Warehouse, model: SqlModel) -> None:
+    """Drop an incremental table that was made by another version of its query or of the items."""
+    version = hashlib.sha256((model.text + items_frame().to_csv()).encode()).hexdigest()
+    made_by = warehouse.value("select version from raw.model_versions where model = $model", {"model": model.name})
+    if made_by != version:
+        warehouse.execute(f"drop table if exists {model.name}")
+        warehouse.execute(
+            "insert or replace into raw.model_versions values ($model, $version)",
+            {"model": model.name, "version": version},
+        )
+
+
+def _asset_key(name: str) -> dg.AssetKey:
+    schema, table = name.split(".")
+    # tables that staging writes beside its five feeds belong to the asset that writes them
+    if schema == "staging" and table in {"item_options", "feed_mappings"}:
+        return dg.AssetKey(["staging", "responses"])
+    return dg.AssetKey([schema, table])
+
+
+def unique_dependencies(of: list[SqlModel]) -> list[dg.AssetKey]:
+    """The assets that these models read; raw and quarantine are written by assets that come before them anyway."""
+    names = {name for model in of for name in model.dependencies}
+    keys = {_asset_key(name) for name in names if not name.startswith(("quarantine.", "raw."))}
+    return sorted(keys, key=lambda key: key.path)
+
+
+def model_asset(model: SqlModel) -> dg.AssetsDefinition:
+    """The asset of one SQL file."""
+
+    @dg.asset(
+        key=[model.schema, model.table],
+        group_name=model.schema,
+        kinds={"duckdb", "sql"},
+        deps=unique_dependencies([model]),
+        description=model.sentence,
+    )
+    def build_model(warehouse: WarehouseResource) -> dg.MaterializeResult:
+        with warehouse.step(model.name) as open_warehouse:
+            n_rows = build(open_warehouse, model)
+        return dg.MaterializeResult(metadata={"n_rows": n_rows})
+
+    return build_model
+
+
+def sql_assets() -> Iterator[dg.AssetsDefinition]:
+    """An asset for every SQL file in sql/core and sql/marts."""
+    for schema in ("core", "marts"):
+        yield from map(model_asset, models(schema))
+

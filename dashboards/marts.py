@@ -1,0 +1,360 @@
+"""The marts as the pages read them: look up rows and cells, never add, average or estimate.
+
+How a cell is written belongs in `words.py`; what is said about it in `headline.py` and `contents/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pandas import DataFrame, Timestamp
+
+from dashboards.words import is_missing
+
+_MEASURES = (
+    "delivery_measure",
+    "delivered_n",
+    "eligible_n",
+    "unknown_n",
+    "delivered_share",
+    "median_days",
+    "noticed_n",
+    "n_noticed_answers",
+    "noticed_share",
+    "low",
+    "high",
+    "noticed_low",
+    "noticed_high",
+    "suppressed_reason",
+)
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "trust_by_period": (
+        "unit_level",
+        "unit_id",
+        "period_start",
+        "scale_id",
+        "n_invited",
+        "n_responses",
+        "n_patients",
+        "response_share",
+        "mean_score",
+        "sd_score",
+        "low",
+        "high",
+        "top_n",
+        "top_share",
+        "suppressed_reason",
+    ),
+    "trust_summary": (
+        "unit_level",
+        "unit_id",
+        "scale_id",
+        "time_window",
+        "window_start",
+        "window_end",
+        "n_invited",
+        "n_responses",
+        "n_patients",
+        "response_share",
+        "mean_score",
+        "low",
+        "high",
+        "top_n",
+        "top_share",
+        "suppressed_reason",
+    ),
+    "strategy_trajectories": (
+        "strategy_id",
+        "comparison_group",
+        "event_time",
+        "n_patients",
+        "n_responses",
+        "mean_score",
+        "low",
+        "high",
+        "suppressed_reason",
+    ),
+    "strategy_effects": (
+        "strategy_id",
+        "method",
+        "unit_level",
+        "estimate",
+        "std_error",
+        "low",
+        "high",
+        "p_value",
+        "q_value",
+        "n_treated_units",
+        "n_comparison_units",
+        "n_patients",
+        "n_responses",
+        "n_needed",
+        "verdict",
+        "reason",
+        "warnings",
+        "suppressed_reason",
+    ),
+    "strategy_event_effects": (
+        "strategy_id",
+        "method",
+        "event_time",
+        "estimate",
+        "low",
+        "high",
+        "n_treated_units",
+        "n_patients",
+        "n_responses",
+        "suppressed_reason",
+    ),
+    "strategy_delivery": ("strategy_id", "unit_level", "unit_id", "period_start", *_MEASURES),
+    "strategy_summary": ("strategy_id", "unit_level", "unit_id", "time_window", *_MEASURES),
+    "commitment_summary": (
+        "unit_level",
+        "unit_id",
+        "n_commitments",
+        "n_due",
+        "n_kept",
+        "n_late",
+        "n_broken",
+        "n_unknown",
+        "n_open",
+        "n_told",
+        "kept_share",
+        "low",
+        "high",
+        "suppressed_reason",
+    ),
+    "repair_summary": (
+        "strategies_received",
+        "n_breaches",
+        "n_with_trust",
+        "mean_before",
+        "mean_lowest",
+        "mean_last",
+        "suppressed_reason",
+    ),
+    "breach_summary": (
+        "unit_level",
+        "unit_id",
+        "breach_kind",
+        "time_window",
+        "n_breaches",
+        "n_repair_begun",
+        "repair_begun_share",
+        "suppressed_reason",
+    ),
+    "control_charts": (
+        "chart_id",
+        "unit_level",
+        "unit_id",
+        "measure",
+        "kind",
+        "period_start",
+        "value",
+        "n",
+        "centre",
+        "lower_limit",
+        "upper_limit",
+        "special_cause",
+        "segment",
+        "is_trial",
+        "suppressed_reason",
+    ),
+    "instrument_health": (
+        "instrument_id",
+        "instrument_version",
+        "scale_id",
+        "period_start",
+        "n_responses",
+        "n_complete",
+        "mean_score",
+        "sd_score",
+        "ceiling_share",
+        "floor_share",
+        "alpha",
+        "alpha_unreversed",
+        "minimum_item_total",
+        "item_warning",
+        "sentence",
+        "suppressed_reason",
+    ),
+    "data_quality": (
+        "check_id",
+        "subject",
+        "period_start",
+        "n_rows",
+        "n_flagged",
+        "flagged_share",
+        "status",
+        "sentence",
+    ),
+    "strategies": (
+        "strategy_id",
+        "strategy_name",
+        "summary",
+        "delivery_measure",
+        "noticed_item_id",
+        "display_order",
+    ),
+    "instruments": (
+        "instrument_id",
+        "instrument_version",
+        "scale_id",
+        "instrument_name",
+        "citation",
+        "licence",
+        "is_validated",
+        "is_trust_scale",
+    ),
+    "truth": ("strategy_id", "true_effect", "n_treated"),
+}
+"""The columns the pages read, by table. A table or column that is not there reads as empty."""
+
+Row = Mapping[str, Any]
+
+
+def _with_columns(frame: DataFrame | None, columns: tuple[str, ...]) -> DataFrame:
+    """The frame with every column the pages read; missing ones hold nothing."""
+    given = DataFrame(columns=list(columns)) if frame is None else frame
+    extra = [column for column in columns if column not in given.columns]
+    return given.assign(**dict.fromkeys(extra)).reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class Marts:
+    """The leaders' tables and the facts about the release.
+
+    `frames` are already suppressed. `about` holds hospital_name, release_id, as_of_date and so on.
+    """
+
+    frames: Mapping[str, DataFrame]
+    about: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, frames: Mapping[str, DataFrame], about: Mapping[str, Any]) -> Marts:
+        """Take frames as they come: a table that is missing is empty, `truth.strategy` is a strategy id."""
+        given = dict(frames)
+        truth = given.get("truth")
+        if truth is not None and "strategy_id" not in truth.columns:
+            given["truth"] = truth.rename(columns={"strategy": "strategy_id"})
+        return cls(
+            {name: _with_columns(given.get(name), columns) for name, columns in COLUMNS.items()}, dict(about)
+        )
+
+    def rows(self, table: str, **cells: Any) -> DataFrame:
+        """The rows of a table whose cells equal the given ones, in the table's own order."""
+        frame = self.frames[table]
+        for column, value in cells.items():
+            frame = frame[frame[column] == value]
+        return frame.reset_index(drop=True)
+
+    def row(self, table: str, **cells: Any) -> Row:
+        """The first such row as a mapping; where there is none, a row whose every cell is None."""
+        frame = self.rows(table, **cells)
+        if frame.empty:
+            return dict.fromkeys(COLUMNS[table])
+        return {str(column): value for column, value in frame.iloc[0].items()}
+
+    def fact(self, name: str) -> Any:
+        """A fact about the release, or None when it is not known."""
+        value = self.about.get(name)
+        return None if is_missing(value) else value
+
+    @property
+    def strategies(self) -> DataFrame:
+        """The strategies in the order in which they are shown."""
+        return self.frames["strategies"].sort_values(["display_order", "strategy_id"]).reset_index(drop=True)
+
+    @property
+    def scale_id(self) -> Any:
+        """The scale the pages speak of."""
+        return self.fact("primary_scale_id")
+
+    @property
+    def is_trust(self) -> bool:
+        """Whether that scale measures trust, rather than experience in general. Unknown counts as trust."""
+        flag = self.row("instruments", scale_id=self.scale_id)["is_trust_scale"]
+        return True if is_missing(flag) else bool(flag)
+
+    def is_on_record(self, strategy_id: str) -> bool:
+        """Whether anything at all says that this strategy was ever applied (a hidden number says so too)."""
+        delivery = self.rows("strategy_summary", strategy_id=strategy_id, unit_level="organisation")
+        effects = self.rows("strategy_effects", strategy_id=strategy_id)
+        return (
+            not self.rows("strategy_trajectories", strategy_id=strategy_id).empty
+            or bool(delivery["suppressed_reason"].notna().any())
+            or bool((delivery["delivered_n"].astype(float) > 0).any())
+            or bool(effects["estimate"].notna().any())
+            or bool((effects["n_treated_units"].astype(float) > 0).any())
+        )
+
+    @property
+    def strategies_on_record(self) -> list[str]:
+        """Ids of the strategies that were applied at all, in the order shown."""
+        return [name for name in self.strategies["strategy_id"] if self.is_on_record(name)]
+
+    def organisation_chart(self) -> DataFrame:
+        """The control chart of the primary scale for the whole organisation, by month; empty when there is
+        none.
+
+        Where the organisation has several charts, the one whose id or measure names the scale, then the
+        score.
+        """
+        charts = self.rows("control_charts", unit_level="organisation").sort_values(
+            ["chart_id", "period_start"]
+        )
+        return _one_chart(charts, self.scale_id)
+
+    def unit_chart(self, unit_level: str, unit_id: Any) -> DataFrame:
+        """The same for one clinic or provider."""
+        charts = self.rows("control_charts", unit_level=unit_level, unit_id=unit_id)
+        return _one_chart(charts.sort_values(["chart_id", "period_start"]), self.scale_id)
+
+    def breaks(self, unit_level: str = "organisation", unit_id: str = "all") -> list[tuple[Timestamp, str]]:
+        """Months from which answers were collected in another way, with the sentence that says so, in order.
+
+        A break comes from the data quality checks (one that is about a clinic counts for that clinic only) or from a
+        new segment of the unit's control chart.
+        """
+        clinics = set(self.rows("trust_summary", unit_level="clinic")["unit_id"]) - {unit_id}
+        found: dict[Timestamp, str] = {}
+        checks = self.rows("data_quality", status="break").sort_values(["period_start", "check_id"])
+        for _, check in checks.iterrows():
+            if not is_missing(check["period_start"]) and check["subject"] not in clinics:
+                month = Timestamp(check["period_start"]).to_period("M").to_timestamp()
+                found.setdefault(month, str(check["sentence"]))
+        is_whole = unit_level == "organisation"
+        chart = self.organisation_chart() if is_whole else self.unit_chart(unit_level, unit_id)
+        changes = chart["segment"].ne(chart["segment"].shift()) & chart["segment"].shift().notna()
+        for period in chart.loc[changes, "period_start"]:
+            found.setdefault(Timestamp(period), "The way answers were collected changed.")
+        return sorted(found.items())
+
+
+def _one_chart(charts: DataFrame, scale_id: Any) -> DataFrame:
+    """One chart out of those of a unit."""
+    if charts.empty:
+        return charts
+    names = list(dict.fromkeys(charts["chart_id"]))
+    measures = charts.groupby("chart_id")["measure"].first()
+
+    def rank(name: Any) -> tuple[bool, bool]:
+        text = f"{name} {measures[name]}"
+        return (str(scale_id) not in text, "score" not in text)
+
+    return charts[charts["chart_id"] == min(names, key=rank)].reset_index(drop=True)
+
+
+def direction(special_cause: Any) -> str:
+    """'up', 'down' or '' for the name of a special cause, whichever rule it was."""
+    if is_missing(special_cause):
+        return ""
+    text = str(special_cause).lower()
+    if any(word in text for word in ("above", "high", "up", "ris", "increas")):
+        return "up"
+    if any(word in text for word in ("below", "low", "down", "fall", "decreas")):
+        return "down"
+    return ""

@@ -1,0 +1,125 @@
+"""Reports on the screen and as files: the strategies' table, the workspace's state, exports.
+
+Reading a finished release belongs here. Making one does not.
+"""
+
+from __future__ import annotations
+
+import csv
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+from rich.table import Table
+
+from assets.inbox import plan_inbox
+from assets.mappings import load_mappings
+from assets.release import current_manifest
+from assets.warehouse import SQL, RunLock
+from assets.workspace import Workspace
+from pipelines.runs import ledger
+from trust.errors import RunInProgressError, SettingsError
+
+AUDIENCES = ("leaders", "analysts")
+FORMATS = ("csv", "parquet")
+FORMULA_BEGINNINGS = "^[=+@\\t\\r-]"
+
+
+def _release_file(workspace: Workspace, audience: str) -> Path:
+    file = workspace.current / f"{audience}.duckdb"
+    if not file.is_file():
+        raise SettingsError(
+            "there is no release yet", place=str(workspace.root), remedy="first: mend run DIR"
+        )
+    return file
+
+
+def true_effects(workspace: Workspace) -> dict[str, float]:
+    """Strategy to true effect, of a made-up hospital; empty for a real one, whose truth nobody knows."""
+    if not workspace.truth_file.is_file():
+        return {}
+    with workspace.truth_file.open(encoding="utf-8", newline="") as file:
+        return {row["strategy"]: float(row["true_effect"]) for row in csv.DictReader(file)}
+
+
+def strategies_table(workspace: Workspace) -> Table:
+    """The six strategies of the current release; with the truth beside, where the hospital is made up."""
+    with duckdb.connect(str(_release_file(workspace, "leaders")), read_only=True) as connection:
+        query = (SQL / "queries" / "strategies_at_a_glance.sql").read_text(encoding="utf-8")
+        rows = connection.execute(query).fetchall()
+    truths = true_effects(workspace)
+    table = Table(title="What each strategy did (points on 0-100; 95 % intervals)")
+    for heading in ("strategy", "delivered", "noticed", "naive before/after", "honest estimate", "truth", "verdict"):
+        table.add_column(heading, justify="left" if heading in {"strategy", "verdict"} else "right")
+    for strategy_id, name, delivered, noticed, naive, estimate, low, high, verdict in rows:
+        truth = truths.get(strategy_id)
+        honest = "-" if estimate is None else f"{estimate:+.1f} ({low:+.1f} to {high:+.1f})"
+        table.add_row(
+            name,
+            "-" if delivered is None else f"{delivered:.0%}",
+            "-" if noticed is None else f"{noticed:.0%}",
+            "-" if naive is None else f"{naive:+.1f}",
+            honest,
+            "-" if truth is None else f"{truth:+.1f}",
+            (verdict or "-").replace("_", " "),
+        )
+    return table
+
+
+def status_lines(workspace: Workspace) -> list[str]:
+    """What the workspace holds, in sentences."""
+    lines = [f"{workspace.settings().hospital_name}: {workspace.root}"]
+    try:
+        with RunLock(workspace.lock_file):
+            known = ledger(workspace)
+            plan = plan_inbox(workspace.inbox, load_mappings(workspace.feeds), frozenset(known))
+    except RunInProgressError:
+        return [*lines, "A run is in progress."]
+    manifest = current_manifest(workspace)
+    if manifest is None:
+        lines.append("No release yet.")
+    else:
+        made = datetime.fromtimestamp((workspace.current / "manifest.json").stat().st_mtime)
+        rows = manifest["rows"]
+        lines.append(f"Release {manifest['release_id']}, made {made:%d %b %Y %H:%M}.")
+        lines.append(
+            f"{len(manifest['inputs'])} files: {rows['read']:,} rows read = {rows['kept']:,} kept + "
+            f"{rows['quarantined']:,} quarantined + {rows['superseded']:,} superseded."
+        )
+        lines.append(f"Overview page: {workspace.current / 'site' / 'index.html'}")
+    lines.append(f"Inbox: {len(plan.new)} new, {len(plan.known)} taken in before, {len(plan.unmatched)} without a mapping.")
+    lines += [f"  new: {file.path.name} ({file.mapping.feed})" for file in plan.new]
+    lines += [f"  no mapping fits: {path.name}" for path in plan.unmatched]
+    return lines
+
+
+def export_tables(workspace: Workspace, to: Path, audience: str, file_format: str) -> list[Path]:
+    """Write every table of the current release's audience to `to`, one file each; returns the files.
+
+    Text that a spreadsheet would run as a formula gets a leading apostrophe in CSV. Raises SettingsError for
+    an unknown audience or format.
+    """
+    for value, known, option in ((audience, AUDIENCES, "--audience"), (file_format, FORMATS, "--format")):
+        if value not in known:
+            raise SettingsError("unknown value", place=option, remedy=f"use one of: {', '.join(known)}")
+    to.mkdir(parents=True, exist_ok=True)
+    written = []
+    with duckdb.connect(str(_release_file(workspace, audience)), read_only=True) as connection:
+        tables = connection.execute(
+            "select schema_name, table_name from duckdb_tables() where not internal order by all"
+        ).fetchall()
+        for schema, table in tables:
+            path = to / f"{schema}.{table}.{file_format}"
+            columns = connection.execute(f"describe {schema}.{table}").fetchall()
+            texts = [name for name, kind, *_ in columns if kind == "VARCHAR" and file_format == "csv"]
+            harmless = ", ".join(
+                f"case when regexp_matches({name}, '{FORMULA_BEGINNINGS}') then '''' || {name} else {name} end as {name}"
+                for name in texts
+            )
+            selected = f"* replace ({harmless})" if harmless else "*"
+            connection.execute(
+                f"copy (select {selected} from {schema}.{table} order by all) to '{str(path).replace(chr(39), chr(39) * 2)}' "
+                f"(format {file_format})"
+            )
+            written.append(path)
+    return written

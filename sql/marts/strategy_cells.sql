@@ -1,0 +1,250 @@
+-- One row per strategy, unit, stratum, period and side of the start, with the sums the estimators read.
+-- Each strategy is taken at the level (patient, provider, clinic) with most units that began.
+-- Providers and clinics: every unit of that level, treated or not; periods are calendar months since January 2000.
+-- Patients: every breach on record; periods are months of 30.4375 days since the breach, -12 to -1 the year before it.
+-- A breach ends where the same patient's next one begins. Its stratum is its severity and the other strategies begun
+-- for that patient within a year, so that those are held constant.
+with
+
+calendar as (
+    select primary_scale_id from core.calendar
+),
+
+interventions as (
+    select * from core.interventions
+),
+
+breaches as (
+    select
+        breach_id,
+        patient_id,
+        breach_date,
+        coalesce(severity, 'unknown') as severity,
+        lead(breach_date) over (partition by patient_id order by breach_date, breach_id) as next_breach_date,
+    from core.breaches
+),
+
+answers as (
+    select
+        responses.patient_id,
+        responses.provider_id,
+        responses.clinic_id,
+        responses.experience_date,
+        scores.score,
+    from core.responses as responses
+    inner join core.scores as scores using (response_id)
+    inner join calendar on calendar.primary_scale_id = scores.scale_id
+    where scores.is_scorable
+),
+
+starts as (
+    select strategy_id, unit_level, unit_id, min(start_date) as start_date,
+    from interventions
+    where unit_level <> 'patient' and unit_id is not null
+    group by all
+),
+
+-- Where no breach is named, the act belongs to the patient's latest breach of the 180 days before it.
+acts_after_breach as (
+    select interventions.strategy_id, breaches.breach_id, interventions.start_date,
+    from interventions
+    inner join breaches using (breach_id)
+    where interventions.unit_level = 'patient'
+    union all
+    select interventions.strategy_id, breaches.breach_id, interventions.start_date,
+    from interventions
+    inner join breaches using (patient_id)
+    where interventions.unit_level = 'patient'
+        and interventions.breach_id is null
+        and interventions.start_date >= breaches.breach_date
+        and interventions.start_date <= breaches.breach_date + 180
+        and interventions.start_date < coalesce(breaches.next_breach_date, date '9999-12-31')
+),
+
+repairs as (
+    select
+        acts_after_breach.strategy_id,
+        acts_after_breach.breach_id,
+        greatest(min(acts_after_breach.start_date), any_value(breaches.breach_date)) as start_date,
+    from acts_after_breach
+    inner join breaches using (breach_id)
+    group by all
+),
+
+unit_counts as (
+    select strategy_id, unit_level, count(*) as n_units from starts group by all
+    union all
+    select strategy_id, 'patient' as unit_level, count(*) as n_units from repairs group by all
+),
+
+levels as (
+    select strategy_id, unit_level,
+    from unit_counts
+    qualify row_number() over (partition by strategy_id order by n_units desc, unit_level desc) = 1
+),
+
+answers_by_unit as (
+    select 'provider' as unit_level, provider_id as unit_id, patient_id, experience_date, score,
+    from answers where provider_id is not null
+    union all
+    select 'clinic' as unit_level, clinic_id as unit_id, patient_id, experience_date, score,
+    from answers where clinic_id is not null
+),
+
+roll_out_answers as (
+    select
+        levels.strategy_id,
+        levels.unit_level,
+        answers_by_unit.unit_id,
+        'all' as stratum,
+        datediff('month', date '2000-01-01', starts.start_date) as cohort,
+        answers_by_unit.unit_id as cluster_id,
+        datediff('month', date '2000-01-01', answers_by_unit.experience_date) as period,
+        starts.start_date is not null and answers_by_unit.experience_date >= starts.start_date as is_started,
+        answers_by_unit.patient_id,
+        answers_by_unit.score,
+    from answers_by_unit
+    inner join levels using (unit_level)
+    left join starts using (strategy_id, unit_level, unit_id)
+),
+
+repair_strategies as (
+    select strategy_id from levels where unit_level = 'patient'
+),
+
+others_begun as (
+    select
+        repair_strategies.strategy_id,
+        repairs.breach_id,
+        string_agg(repairs.strategy_id, ' + ' order by repairs.strategy_id) as other_strategies,
+    from repair_strategies
+    inner join repairs on repairs.strategy_id <> repair_strategies.strategy_id
+    inner join breaches using (breach_id)
+    where repairs.start_date < breaches.breach_date + 365
+        and repairs.strategy_id in (select strategy_id from repair_strategies)
+    group by all
+),
+
+episodes as (
+    select
+        repair_strategies.strategy_id,
+        breaches.breach_id,
+        breaches.patient_id,
+        breaches.breach_date,
+        breaches.next_breach_date,
+        repairs.start_date,
+        concat_ws(' + ', breaches.severity, others_begun.other_strategies) as stratum,
+    from repair_strategies
+    cross join breaches
+    left join repairs using (strategy_id, breach_id)
+    left join others_begun using (strategy_id, breach_id)
+),
+
+repair_answers as (
+    select
+        episodes.strategy_id,
+        'patient' as unit_level,
+        episodes.breach_id as unit_id,
+        episodes.stratum,
+        floor((episodes.start_date - episodes.breach_date) / 30.4375)::integer as cohort,
+        episodes.patient_id as cluster_id,
+        floor((answers.experience_date - episodes.breach_date) / 30.4375)::integer as period,
+        episodes.start_date is not null and answers.experience_date >= episodes.start_date as is_started,
+        episodes.patient_id,
+        answers.score,
+    from episodes
+    inner join answers
+        on answers.patient_id = episodes.patient_id
+        and answers.experience_date >= episodes.breach_date - 365
+        and answers.experience_date < coalesce(episodes.next_breach_date, date '9999-12-31')
+    where answers.experience_date < episodes.breach_date + 1095
+),
+
+all_answers as (
+    select * from roll_out_answers
+    union all
+    select * from repair_answers
+),
+
+per_patient as (
+    select
+        strategy_id,
+        unit_level,
+        unit_id,
+        stratum,
+        cohort,
+        cluster_id,
+        period,
+        is_started,
+        patient_id,
+        count(*) as n_responses,
+        sum(score) as sum_score,
+        sum(score * score) as sum_square,
+    from all_answers
+    group by all
+),
+
+-- A patient is counted in one unit only per strategy and month since the start (calendar month, where a unit never
+-- begins), so that units add up; and as new in one cell only of the first year.
+counted as (
+    select
+        *,
+        row_number() over (
+            partition by strategy_id, patient_id, cohort is null, coalesce(period - cohort, period)
+            order by is_started desc, unit_id
+        ) = 1 as is_counted,
+        is_started and period - cohort < 12 and row_number() over (
+            partition by strategy_id, patient_id, is_started
+            order by period - cohort, unit_id
+        ) = 1 as is_new,
+    from per_patient
+),
+
+cells as (
+    select
+        strategy_id,
+        unit_level,
+        unit_id,
+        stratum,
+        cohort,
+        cluster_id,
+        period,
+        is_started,
+        sum(n_responses)::bigint as n_responses,
+        count(*) filter (where is_counted) as n_patients,
+        count(*) filter (where is_new) as n_new_patients,
+        sum(sum_score) as sum_score,
+        sum(sum_square) as sum_square,
+    from counted
+    group by all
+),
+
+-- A strategy only ever applied to patients without a breach keeps a row per patient, to be refused with that reason.
+without_breach as (
+    select
+        strategy_id,
+        'patient' as unit_level,
+        patient_id as unit_id,
+        'without a breach' as stratum,
+        0 as cohort,
+        patient_id as cluster_id,
+        0 as period,
+        true as is_started,
+        0 as n_responses,
+        0 as n_patients,
+        0 as n_new_patients,
+        0.0 as sum_score,
+        0.0 as sum_square,
+    from interventions
+    anti join levels using (strategy_id)
+    where unit_level = 'patient'
+    group by all
+),
+
+final as (
+    select * from cells
+    union all
+    select * from without_breach
+)
+
+select * from final

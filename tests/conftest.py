@@ -1,0 +1,21 @@
+"""Fixtures every kind of test may use.
+
+Nothing here makes data: made-up hospitals come from `trust.simulation`, real files from the shared folder.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_folder() -> Path:
+    """The folder of real data and published cases beside the checkout, or a skip that says it is absent."""
+    folder = REPOSITORY.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("skipped: no ../shared")
+    return folder

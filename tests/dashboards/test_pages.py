@@ -1,0 +1,389 @@
+"""What the pages say and show, read from the files without a browser.
+
+Layout and drawing are tested in `test_browser.py`, the verdict at the top in `test_headline.py`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import frames
+import pandas as pd
+import pytest
+from pandas import DataFrame
+
+from dashboards import theme, words
+from dashboards.cells import csv_text, rows
+from dashboards.marts import COLUMNS, Marts
+from dashboards.pages import all_pages
+from dashboards.parts import Page
+from dashboards.site import charts, tables, write_site
+
+VOID = {"meta", "link", "br", "img", "input", "hr", "path", "rect", "circle"}
+VARIANTS = ["full", "no_strategies", "refusals", "suppressed", "break"]
+
+
+class Reader(HTMLParser):
+    """Reads a page: its text, tags, ids, links and headings; fails on tags that do not match."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.pieces: list[str] = []
+        self.headings: list[int] = []
+        self.feed(path.read_text(encoding="utf-8"))
+        assert self.open == [], f"{path.name}: not closed: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open[-1:] == [tag], f"</{tag}> closes {self.open[-1:]}"
+            self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if "script" not in self.open and "style" not in self.open:
+            self.pieces.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.pieces).replace("\u00a0", " ").split())
+
+    def attributes(self, name: str) -> list[str]:
+        return [attributes[name] or "" for _, attributes in self.tags if name in attributes]
+
+
+def pages(sites: dict[str, Path], variant: str) -> Iterator[tuple[Path, Reader]]:
+    for path in sorted(sites[variant].glob("*.html")):
+        yield path, Reader(path)
+
+
+def text(sites: dict[str, Path], variant: str, name: str) -> str:
+    return Reader(sites[variant] / name).text
+
+
+# ---------------------------------------------------------------- the files
+
+
+@pytest.fixture(scope="module")
+def full_pages() -> list[Page]:
+    """The pages of the whole hospital as records."""
+    return all_pages(Marts.of(frames.full(), frames.about()))
+
+
+def test_the_site_has_every_page_and_lists_what_it_wrote(tmp_path: Path) -> None:
+    bare, about = frames.without_strategies()
+    written = write_site(tmp_path, bare | {"truth": frames.full()["truth"]}, about)
+    names = {path.relative_to(tmp_path).as_posix() for path in written}
+    strategies = {f"strategy-{row[0]}.html" for row in frames.STRATEGIES}
+    pages_expected = {"index.html", "quality.html", "methods.html", "truth.html"} | strategies
+    assert {name for name in names if name.endswith(".html")} == pages_expected
+    assert {"assets/style.css", "assets/pages.js", "assets/plotly.min.js"} <= names
+    assert written == sorted(path for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_the_same_input_gives_the_same_bytes(sites: dict[str, Path], tmp_path: Path) -> None:
+    shuffled = {name: frame.sample(frac=1, random_state=3) for name, frame in frames.full().items()}
+    write_site(tmp_path, shuffled, frames.about())
+    for path in sorted(sites["full"].rglob("*")):
+        if path.is_file() and path.suffix in (".html", ".js", ".css"):
+            assert path.read_bytes() == (tmp_path / path.relative_to(sites["full"])).read_bytes(), path.name
+
+
+def test_truth_is_the_last_page_and_only_there_when_known(sites: dict[str, Path]) -> None:
+    assert not (sites["refusals"] / "truth.html").exists()
+    navigation = re.findall(
+        r'<li><a href="([^"]+)"', (sites["full"] / "index.html").read_text(encoding="utf-8")
+    )
+    assert navigation[0] == "index.html"
+    assert navigation[9] == "truth.html"
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_no_page_leads_or_loads_from_elsewhere(sites: dict[str, Path], variant: str) -> None:
+    for path, reader in pages(sites, variant):
+        ids = reader.attributes("id")
+        assert len(ids) == len(set(ids)), f"{path.name}: an id twice"
+        for target in reader.attributes("href") + reader.attributes("src"):
+            assert not re.match(r"(https?:)?//", target), f"{path.name}: {target}"
+            if target.startswith("data:"):
+                continue
+            name, _, fragment = target.partition("#")
+            found = path.parent / name if name else path
+            assert found.is_file(), f"{path.name}: {target} leads nowhere"
+            if fragment:
+                assert fragment in Reader(found).attributes("id"), f"{path.name}: {target} leads nowhere"
+        assert path.stat().st_size < 1_000_000
+
+
+def test_scripts_and_styles_load_nothing() -> None:
+    folder = Path(__file__).resolve().parents[2] / "dashboards/templates"
+    own = (folder / "style.css").read_text(encoding="utf-8") + (folder / "pages.js").read_text(
+        encoding="utf-8"
+    )
+    assert not re.search(r"https?:|url\(|@import|fetch\(|XMLHttpRequest", own)
+
+
+# ---------------------------------------------------------------- accessible
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_structure_can_be_heard(sites: dict[str, Path], variant: str) -> None:
+    for path, reader in pages(sites, variant):
+        assert reader.headings[0] == 1, path.name
+        assert reader.headings.count(1) == 1, path.name
+        steps = zip(reader.headings, reader.headings[1:], strict=False)
+        assert all(after - before <= 1 for before, after in steps), f"{path.name}: a heading level is skipped"
+        tags = [tag for tag, _ in reader.tags]
+        assert {"header", "nav", "main", "footer"} <= set(tags)
+        assert dict(reader.tags)["html"]["lang"] == "en-GB"
+        for tag, attributes in reader.tags:
+            if "data-chart" in attributes:
+                assert attributes["role"] == "img"
+                assert len(attributes["aria-label"] or "") > 20
+            if tag == "th":
+                assert attributes["scope"] in ("row", "col")
+        assert tags.count("table") == tags.count("caption")
+        assert "skip" in reader.attributes("class")
+        assert "#main" in reader.attributes("href")
+
+
+def test_colours_can_be_told_from_the_paper() -> None:
+    for name, colour in theme.TEXT_COLOURS.items():
+        assert min(theme.contrast(colour, theme.PAPER), theme.contrast(colour, theme.CANVAS)) >= 4.5, name
+    for name, colour in theme.MARK_COLOURS.items():
+        assert theme.contrast(colour, theme.PAPER) >= 3, name
+    assert theme.contrast("#000000", "#FFFFFF") == pytest.approx(21)
+    style = (Path(theme.__file__).parent / "templates/style.css").read_text(encoding="utf-8").upper()
+    for colour in (*theme.TEXT_COLOURS.values(), theme.BETTER, theme.WORSE, theme.CANVAS):
+        assert colour.upper() in style
+
+
+def test_no_colour_of_plotly_itself(sites: dict[str, Path]) -> None:
+    for path, _ in pages(sites, "full"):
+        html = path.read_text(encoding="utf-8").lower()
+        assert not re.search("#636efa|#ef553b|#00cc96|#ab63fa|#1f77b4|#e5ecf6", html), path.name
+
+
+# ---------------------------------------------------------------- sentences
+
+
+def test_the_overview_answers_the_six_questions(sites: dict[str, Path]) -> None:
+    said = text(sites, "full", "index.html")
+    assert "Trust is holding steady." in said
+    assert "Better than it would have been: Apologise and acknowledge +2.1 (0.4 to 3.8)" in said
+    assert "Trust is falling at Emergency." in said
+    assert "81 % of 900 promises that fell due were kept on time (78 to 84 %)." in said
+    assert (
+        "36 promises are past the due date with nothing on record: unknown, and not counted as kept." in said
+    )
+    assert "18,412 answers of 61,300 visits (30 %); all 48 checks passed; data to 31 Oct 2026." in said
+    assert "Ask Emergency what changed" in said
+
+
+def test_naive_stands_beside_honest(sites: dict[str, Path]) -> None:
+    said = text(sites, "full", "strategy-apology.html")
+    assert "A plain before/after would say +9.4 (8.3 to 10.5): more than the honest estimate allows." in said
+    assert "Better than it would have been" in said
+    assert "Two months before the start already differ from zero." in said
+    open_verdict = text(sites, "full", "strategy-follow_through.html")
+    assert "but it cannot tell the strategy from what would have happened anyway." in open_verdict
+    assert "about 640 more answers" in open_verdict
+
+
+def test_truth_counts_the_intervals_that_hold_it(sites: dict[str, Path]) -> None:
+    said = text(sites, "full", "truth.html")
+    assert "The honest interval holds the truth for 5 of 5 strategies" in said
+    assert "that of the plain before/after figure for 1 of 6." in said
+    assert "For 1 strategy the data could carry no honest estimate, so none was made." in said
+
+
+def test_without_strategies_the_pages_say_so_and_what_to_do(sites: dict[str, Path]) -> None:
+    for path, reader in pages(sites, "no_strategies"):
+        if path.name == "index.html" or path.name.startswith("strategy-"):
+            assert "No strategy is on record yet: only survey answers have been taken in" in reader.text
+            assert "put a file of interventions" in reader.text
+    said = text(sites, "no_strategies", "index.html")
+    assert "not known of how many visits: no visits are on record" in said
+    assert "Only one clinic is on record, so clinics cannot be compared." in said
+    assert "It is not a measure of trust." in said
+    assert "No promise is on record yet." in said
+    assert "Who answered is not known" in text(sites, "no_strategies", "quality.html")
+
+
+def test_refusals_give_their_reason(sites: dict[str, Path]) -> None:
+    said = text(sites, "refusals", "strategy-empathy.html")
+    assert "Cannot tell yet" in said
+    assert "Everyone began in the same month, so there is nobody to compare with." in said
+    assert "no estimate" in said
+
+
+def test_hidden_numbers_are_words_and_never_zero(sites: dict[str, Path]) -> None:
+    said = text(sites, "suppressed", "index.html")
+    assert "The score of the last quarter is not shown (fewer than 11)." in said
+    assert "Promises are not shown (fewer than 11)." in said
+    assert "Trust by month is not shown" in said
+    assert not re.search(r"\b0\.0\b|\b0 %|\bnan\b|\bNone\b|\bNaT\b", said)
+    heard = " ".join(Reader(sites["full"] / "strategy-apology.html").attributes("aria-label"))
+    assert "Radiology: not shown (fewer than 11)" in heard
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_no_page_shows_a_machine_word(sites: dict[str, Path], variant: str) -> None:
+    for path, reader in pages(sites, variant):
+        heard = f"{reader.text} {' '.join(reader.attributes('aria-label'))}"
+        assert not re.search(r"\b(nan|NaN|None|NaT|Timestamp|<NA>)\b|\{|\}|  \.|\(\)", heard), path.name
+
+
+def test_text_from_the_data_cannot_become_markup(tmp_path: Path) -> None:
+    marts = frames.full()
+    evil = "<script>alert(1)</script><a href='javascript:1'>x</a>"
+    for frame in marts.values():
+        if "unit_id" in frame.columns:
+            frame["unit_id"] = frame["unit_id"].replace("Emergency", evil)
+    write_site(tmp_path, marts, frames.about(hospital_name=evil))
+    for path in tmp_path.glob("*.html"):
+        html = path.read_text(encoding="utf-8")
+        assert "<script>alert" not in html, path.name
+        assert "</script><a" not in html, path.name
+    page = (tmp_path / "strategy-apology.html").read_text(encoding="utf-8")
+    labels = [
+        label["text"]
+        for figure in figures(page).values()
+        for label in figure["layout"].get("annotations", [])
+    ]
+    assert any("&lt;script&gt;" in label for label in labels)
+    assert not any("<script" in label for label in labels)
+
+
+# ---------------------------------------------------------------- the same record
+
+
+def figures(html: str) -> dict[str, dict]:
+    found = re.findall(r'<script type="application/json" id="([^"]+)-figure">(.*?)</script>', html, re.DOTALL)
+    return {name: json.loads(figure) for name, figure in found}
+
+
+def drawn(figure: dict, name: str) -> dict[object, float]:
+    """The points of every piece of the line with this name, by position."""
+    return {
+        x: y
+        for trace in figure["data"]
+        if trace.get("name") == name
+        for x, y in zip(trace["x"], trace["y"], strict=True)
+    }
+
+
+def test_the_chart_draws_the_rows_of_its_table(sites: dict[str, Path]) -> None:
+    folder = sites["full"]
+    figure = figures((folder / "index.html").read_text(encoding="utf-8"))["chart-trust-by-month"]
+    with (folder / "data/trust-by-month.csv").open(encoding="utf-8-sig", newline="") as file:
+        numbers = {row["period_start"]: float(row["mean_score"]) for row in csv.DictReader(file)}
+    assert drawn(figure, "Trust") == numbers
+    assert len(numbers) == 36
+    said = text(sites, "full", "index.html")
+    for value in numbers.values():
+        assert words.number(value) in said
+
+
+def test_trajectories_draw_the_rows_of_their_table_with_gaps_where_hidden(full_pages: list[Page]) -> None:
+    page = next(page for page in full_pages if page.name == "strategy-follow_through.html")
+    chart = next(chart for chart in charts(page) if "trajectory" in chart.chart_id)
+    table = next(table for table in tables(page) if "trajectory" in table.table_id)
+    line = drawn(chart.figure.to_plotly_json(), "With it")
+    treated = table.frame[table.frame["comparison_group"] == "treated"]
+    expected = {
+        row["event_time"]: row["mean_score"] for row in treated.dropna(subset="mean_score").to_dict("records")
+    }
+    assert line == expected
+    assert {-12, -11, 10, 11, 12} & set(line) == set()
+    shown = {cells[1].text: cells[2].text for cells in rows(table) if cells[0].text == "With it"}
+    assert shown["+12"] == "not shown (fewer than 11)"
+    assert shown["0"] == words.number(expected[0])
+
+
+def test_a_line_is_broken_at_a_break_in_collection(sites: dict[str, Path]) -> None:
+    figure = figures((sites["break"] / "index.html").read_text(encoding="utf-8"))["chart-trust-by-month"]
+    pieces = [trace["x"] for trace in figure["data"] if trace.get("name") == "Trust"]
+    assert [(piece[0], piece[-1]) for piece in pieces] == [
+        ("2023-11-01", "2026-02-01"),
+        ("2026-03-01", "2026-10-01"),
+    ]
+    labels = [label["text"] for label in figure["layout"]["annotations"]]
+    assert "Mar 2026:<br>collected in a new way" in labels
+
+
+def test_six_panels_share_one_axis(sites: dict[str, Path]) -> None:
+    found = figures((sites["full"] / "index.html").read_text(encoding="utf-8"))
+    ranges = {tuple(found[f"chart-card-{row[0]}"]["layout"]["yaxis"]["range"]) for row in frames.STRATEGIES}
+    assert len(ranges) == 1
+    low, high = ranges.pop()
+    assert f"The upright axis runs from {low:.0f} to {high:.0f} points, not from 0" in text(
+        sites, "full", "index.html"
+    )
+
+
+def test_every_table_comes_as_csv_with_the_same_rows(sites: dict[str, Path], full_pages: list[Page]) -> None:
+    for page in full_pages:
+        for table in tables(page):
+            path = sites["full"] / f"data/{table.table_id}.csv"
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                assert len(list(csv.DictReader(file))) == len(table.frame), path.name
+
+
+def test_csv_keeps_values_and_runs_no_formula() -> None:
+    frame = DataFrame(
+        {
+            "unit_id": ["=1+1", "Ward, 2"],
+            "low": [-0.5, None],
+            "n": [11.0, None],
+            "at": [pd.Timestamp("2026-10-31"), pd.NaT],
+        }
+    )
+    assert csv_text(frame) == 'unit_id,low,n,at\n\'=1+1,-0.5,11,2026-10-31\n"Ward, 2",,,\n'
+
+
+def test_made_up_marts_have_the_columns_the_pages_read() -> None:
+    for name, frame in frames.full().items():
+        if name != "truth":
+            assert tuple(frame.columns) == COLUMNS[name]
+
+
+# ---------------------------------------------------------------- words
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (words.number(71.84), "71.8"),
+        (words.number(-0.04), "0.0"),
+        (words.signed(2.06), "+2.1"),
+        (words.signed(-0.44), "\u22120.4"),
+        (words.interval(-0.4, 3.8), "(\u22120.4 to 3.8)"),
+        (words.count(18412), "18,412"),
+        (words.share(0.784), "78\u00a0%"),
+        (words.share(0.003), "under 1\u00a0%"),
+        (words.share(0.998), "over 99\u00a0%"),
+        (words.date("2026-10-31"), "31 Oct 2026"),
+        (words.long_month("2026-03-01"), "March 2026"),
+        (words.days(1.0), "1 day"),
+        (words.number(float("nan")), "\u2013"),
+        (words.hidden("would reveal another"), "not shown (would reveal another)"),
+        (words.listing(["a", "b", "c"]), "a, b and c"),
+        (words.warnings("few clinics; pre-trend"), ("Few clinics.", "Pre-trend.")),
+        (words.p_value(0.0002), "under 0.001"),
+    ],
+)
+def test_how_things_are_written(written: object, expected: object) -> None:
+    assert written == expected

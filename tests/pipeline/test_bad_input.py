@@ -1,0 +1,276 @@
+"""Bad input is normal: one clear message, its exit code, nothing lost, nothing taken in twice, the release stands."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from assets.inbox import look_at
+from assets.mappings import choose_mapping, load_mappings
+from assets.raw import take_in
+from assets.warehouse import Warehouse, define_pseudonym, load_encodings, make_schemas
+from assets.workspace import Workspace
+from pipelines.runs import ledger, run
+from tests.pipeline.conftest import Ran, mend, new_workspace, query
+from trust.errors import BadInputError, MendError
+
+VISITS = "visit_id,patient_id,provider_id,clinic_id,visit_date,age_band,expectations_agreed\n"
+GOOD_VISIT = "V1,P1,D1,North,2025-03-04,18-34,yes\n"
+SECRET = "SecretPatientName"
+
+
+def write_png(path: Path) -> None:
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20)
+
+
+def write_without_column(path: Path) -> None:
+    path.write_text("visit_id,patient_id,provider_id,visit_date\nV1,P1,D1,2025-03-04\n")
+
+
+def write_truncated(path: Path) -> None:
+    path.write_text(VISITS + GOOD_VISIT + f"V2,{SECRET},D1,No")
+
+
+def write_open_quote(path: Path) -> None:
+    path.write_text(VISITS + GOOD_VISIT + f'V2,"{SECRET},D1,North,2025-03-04,18-34,yes\n' + GOOD_VISIT)
+
+
+def write_empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def write_no_text(path: Path) -> None:
+    path.write_bytes(VISITS.encode() + f"V2,{SECRET}\x81".encode("latin-1") + b",D1,North,2025-03-04,,\n")
+
+
+def write_utf_16(path: Path) -> None:
+    path.write_text(VISITS + GOOD_VISIT, encoding="utf-16")
+
+
+def write_header_twice(path: Path) -> None:
+    path.write_text("visit_id,visit_id,patient_id,clinic_id,visit_date\nV1,V1,P1,North,2025-03-04\n")
+
+
+def write_mostly_broken(path: Path) -> None:
+    rows = [f"V{number},{SECRET}{number},D1,North,{'2025-03-04' if number % 3 == 0 else 'soon'},,\n" for number in range(90)]
+    path.write_text(VISITS + "".join(rows))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (write_png, "a PNG picture"),
+        (write_without_column, "no column 'clinic_id'"),
+        (write_truncated, "line 3"),
+        (write_open_quote, "quotation mark"),
+        (write_empty, "the file is empty"),
+        (write_no_text, "neither UTF-8 nor Windows-1252"),
+        (write_utf_16, "UTF-16"),
+        (write_header_twice, "more than once"),
+        (write_mostly_broken, "visit_date_readable"),
+    ],
+)
+def test_a_file_that_cannot_be_taken_in_stops_the_run_and_changes_nothing(
+    spoil: Callable[[Path], None], said: str, copy_of_ran: Workspace
+) -> None:
+    release, known = copy_of_ran.current.resolve(), ledger(copy_of_ran)
+    spoil(copy_of_ran.inbox / "visits-bad.csv")
+    # a good file beside the bad one is taken in with the next run, not half of it now
+    (copy_of_ran.inbox / "visits-a-good.csv").write_text(VISITS + GOOD_VISIT)
+
+    with pytest.raises(BadInputError) as caught:
+        run(copy_of_ran)
+
+    message = str(caught.value)
+    assert said in message
+    assert "visits-bad.csv" in message
+    assert "What to do:" in message
+    assert SECRET not in message
+    assert copy_of_ran.current.resolve() == release
+    assert ledger(copy_of_ran) == known
+    assert not list(copy_of_ran.releases.glob(".building-*"))
+
+    (copy_of_ran.inbox / "visits-bad.csv").unlink()
+    assert run(copy_of_ran).release_id is not None
+    assert len(ledger(copy_of_ran)) == len(known) + 1
+
+
+def test_the_command_ends_with_3_and_one_message_for_bad_input(copy_of_ran: Workspace) -> None:
+    write_truncated(copy_of_ran.inbox / "visits-bad.csv")
+    ended = mend("run", copy_of_ran.root)
+    assert ended.returncode == 3
+    assert "visits-bad.csv, line 3" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert SECRET not in ended.stdout + ended.stderr
+
+
+def test_check_tells_the_same_without_taking_anything_in(copy_of_ran: Workspace) -> None:
+    write_truncated(copy_of_ran.inbox / "visits-bad.csv")
+    known = ledger(copy_of_ran)
+    ended = mend("check", "-w", copy_of_ran.root, copy_of_ran.inbox / "visits-bad.csv", "--json")
+    assert ended.returncode == 3
+    assert "line 3" in ended.stdout
+    assert ledger(copy_of_ran) == known
+
+
+def test_an_unknown_strategy_is_quarantined_by_key_and_rule_and_the_rest_is_kept(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path / "hospital")
+    (workspace.inbox / "visits.csv").write_text(VISITS + GOOD_VISIT)
+    (workspace.inbox / "interventions.csv").write_text(
+        "intervention_id,strategy,level,patient_id,provider_id,clinic_id,breach_id,start_date,end_date\n"
+        f"I1,{SECRET},patient,P1,,North,,2025-03-01,\n"
+        "I2,apology,patient,P1,,North,,2025-03-01,\n"
+    )
+    run(workspace)
+    with duckdb.connect(str(workspace.warehouse_file), read_only=True) as connection:
+        rows = connection.execute("select feed, row_number, rule, column_name, length(row_key) from quarantine.rows")
+        assert rows.fetchall() == [("interventions", 1, "strategy_id_known", "strategy_id", 64)]
+    assert query(workspace, "select strategy_id from core.interventions") == [("apology",)]
+
+
+def test_settings_that_cannot_be_used_end_with_2(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path / "hospital")
+    workspace.settings_file.write_text('time_zone = "Nowhere/Nowhere"\n')
+    ended = mend("run", workspace.root)
+    assert ended.returncode == 2
+    assert "time zone" in ended.stderr
+    assert mend("run", tmp_path).returncode == 2
+
+
+def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path / "hospital")
+    workspace.key_file.chmod(0o644)
+    ended = mend("run", workspace.root)
+    assert ended.returncode == 2
+    assert "chmod 600" in ended.stderr
+
+
+def test_a_second_run_while_one_runs_ends_with_4(copy_of_ran: Workspace) -> None:
+    release = copy_of_ran.current.resolve()
+    descriptor = os.open(copy_of_ran.lock_file, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        ended = mend("run", copy_of_ran.root)
+    finally:
+        os.close(descriptor)
+    assert ended.returncode == 4
+    assert "another run is in progress" in ended.stderr
+    assert copy_of_ran.current.resolve() == release
+
+
+def test_a_file_being_written_while_it_is_read_is_not_taken_in(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path / "hospital")
+    path = workspace.inbox / "visits.csv"
+    path.write_text(VISITS + GOOD_VISIT)
+    mapping = choose_mapping(path.name, load_mappings())
+    assert mapping is not None
+    seen = look_at(path, mapping)
+    with path.open("a") as still_open:  # the export goes on after we looked
+        still_open.write(GOOD_VISIT.replace("V1", "V2"))
+    connection = duckdb.connect()
+    define_pseudonym(connection, bytes(32))
+    load_encodings(connection)
+    make_schemas(connection)
+    warehouse = Warehouse(connection, workspace)
+    with pytest.raises(BadInputError, match="changed while it was being read"):
+        take_in(warehouse, seen)
+    assert warehouse.value("select count(*) from raw.visits") == 0
+    assert warehouse.value("select count(*) from raw.batches") == 0
+
+
+def test_a_writer_that_never_stops_ends_the_run_with_3_or_is_taken_in_whole(tmp_path: Path) -> None:
+    """A real writer beside a real run: whichever moment it hits, no half file is ever in the ledger."""
+    workspace = new_workspace(tmp_path / "hospital")
+    path = workspace.inbox / "visits.csv"
+    path.write_text(VISITS)
+    stop = threading.Event()
+
+    def write() -> None:
+        number = 0
+        while not stop.is_set():
+            with path.open("a") as file:
+                file.write(GOOD_VISIT.replace("V1", f"V{number}"))
+            number += 1
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        with pytest.raises(BadInputError, match="changed while it was being read"):
+            run(workspace)
+    finally:
+        stop.set()
+        writer.join()
+    assert ledger(workspace) == []
+    assert run(workspace).release_id is not None
+    n_rows = path.read_text().count("\n") - 1
+    assert query(workspace, "select n_read, n_kept from core.batches") == [(n_rows, n_rows)]
+
+
+@pytest.mark.parametrize("megabytes", [1, 6])
+def test_a_full_disk_ends_with_5_and_the_release_stands(megabytes: int, copy_of_ran: Workspace) -> None:
+    """The operating system refuses to let any file grow past a limit: what a full disk does to a program."""
+    release, known = copy_of_ran.current.resolve(), ledger(copy_of_ran)
+    shutil.copy(copy_of_ran.inbox / "responses.csv", copy_of_ran.inbox / "responses-2.csv")
+    with (copy_of_ran.inbox / "responses-2.csv").open("a") as file:
+        file.write("\n")
+    limit = megabytes * 1_000_000
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "pipelines.cli", "run", str(copy_of_ran.root)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        preexec_fn=limited,
+    )
+    assert ended.returncode == 5, ended.stderr
+    assert "no room left" in ended.stderr
+    assert copy_of_ran.current.resolve() == release
+    assert query(copy_of_ran, "select count(*) from core.visits")[0][0]
+    outcome = run(copy_of_ran)
+    assert outcome.release_id is not None
+    assert len(ledger(copy_of_ran)) == len(known) + 1
+
+
+def test_every_error_of_ours_has_its_own_exit_code() -> None:
+    kinds = [kind for kind in MendError.__subclasses__()]
+    codes = [kind.exit_code for kind in kinds]
+    assert len(codes) == len(set(codes))
+    assert 0 not in codes
+    assert MendError.exit_code not in codes
+
+
+def test_windows_1252_byte_order_mark_quoted_newlines_and_line_ends_read_alike(tmp_path: Path, ran: Ran) -> None:
+    header = "visit_id,patient_id,clinic_id,visit_date,age_band\r\n"
+    body = 'V1,P1,"Café ‘Nord’\r\nWest",2025-03-04,\r\nV2,P2,Süd,2025-03-05,18-34\r\n'
+    texts = {
+        "cp1252": (header + body).encode("cp1252"),
+        "utf8": (header + body).encode(),
+        "bom": b"\xef\xbb\xbf" + (header + body).encode(),
+    }
+    for name, content in texts.items():
+        workspace = new_workspace(tmp_path / name)
+        (workspace.feeds / "visits.yml").write_text(
+            'feed: visits\npattern: "visits*.csv"\ncolumns:\n'
+            + "".join(f"  {column}: {column}\n" for column in header.strip().split(","))
+        )
+        (workspace.inbox / "visits.csv").write_bytes(content)
+        run(workspace)
+        found = query(workspace, "select clinic_id, age_band from core.visits order by visit_date")
+        assert [(clinic.replace("\r\n", "\n"), band) for clinic, band in found] == [
+            ("Café ‘Nord’\nWest", None),
+            ("Süd", "18-34"),
+        ]

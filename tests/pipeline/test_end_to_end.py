@@ -1,0 +1,174 @@
+"""From files to pages: what a whole run leaves behind, told from the outside."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import shutil
+import time
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+
+from assets.workspace import Workspace
+from pipelines.runs import run
+from tests.pipeline.conftest import KEY, Ran, mend, query, released_tables
+from trust.strategies import STRATEGIES
+
+TABLES_OF_THE_DESIGN = {
+    "core.visits", "core.responses", "core.answers", "core.scores", "core.interventions", "core.breaches",
+    "core.commitments", "core.strategies", "marts.trust_by_period", "marts.strategy_trajectories",
+    "marts.strategy_effects", "marts.strategy_delivery", "marts.repair_episodes", "marts.commitment_ledger",
+    "marts.control_charts", "marts.instrument_health", "marts.data_quality",
+}  # fmt: skip
+SIX = {strategy.strategy_id for strategy in STRATEGIES}
+
+
+def test_the_tables_people_use_are_there_under_their_names(ran: Ran) -> None:
+    names = {
+        f"{schema}.{table}"
+        for schema, table in query(
+            ran.workspace, "select schema_name, table_name from duckdb_tables() where not internal"
+        )
+    }
+    assert names >= TABLES_OF_THE_DESIGN
+
+
+@pytest.mark.parametrize("audience", ["analysts", "leaders"])
+def test_every_table_and_column_says_what_it_is(ran: Ran, audience: str) -> None:
+    silent = query(
+        ran.workspace,
+        "select table_name, '' from duckdb_tables() where comment is null and not internal "
+        "union all select table_name, column_name from duckdb_columns() where comment is null and not internal",
+        audience,
+    )
+    assert silent == []
+
+
+@pytest.mark.parametrize("table", ["strategy_delivery", "strategy_trajectories"])
+def test_all_six_strategies_have_rows(ran: Ran, table: str) -> None:
+    assert {row[0] for row in query(ran.workspace, f"select distinct strategy_id from marts.{table}")} == SIX
+
+
+def test_every_strategy_has_an_estimate_or_a_reason_by_both_methods(ran: Ran) -> None:
+    rows = query(ran.workspace, "select strategy_id, method, estimate, verdict, reason from marts.strategy_effects")
+    assert {(strategy, method) for strategy, method, *_ in rows} == {
+        (strategy, method) for strategy in SIX for method in ("naive_before_after", "difference_in_differences")
+    }
+    for _, method, estimate, verdict, reason in rows:
+        if method == "naive_before_after":
+            assert verdict is None
+        else:
+            assert verdict in {"better", "worse", "no_clear_change", "cannot_tell_yet"}
+            assert reason
+            assert estimate is not None or verdict == "cannot_tell_yet"
+
+
+def test_every_row_read_is_kept_quarantined_or_superseded(ran: Ran) -> None:
+    accounts = query(
+        ran.workspace, "select feed, n_read, n_kept, n_quarantined, n_superseded from core.batches order by feed"
+    )
+    for feed, n_read, n_kept, n_quarantined, n_superseded in accounts:
+        assert n_read == len(getattr(ran.hospital, str(feed)))
+        assert n_read == n_kept + n_quarantined + n_superseded
+    assert len(accounts) == 5
+
+
+def test_exactly_the_planted_rows_are_quarantined(ran: Ran) -> None:
+    planted = ran.hospital.planted.groupby("feed")["count"].sum().to_dict()
+    found = dict(query(ran.workspace, "select feed, n_quarantined from core.batches"))
+    assert found == planted
+
+
+def test_identifiers_are_their_hmac_under_the_key(ran: Ran) -> None:
+    key = bytes.fromhex(KEY)
+    expected = {
+        hmac.new(key, identifier.encode(), "sha256").hexdigest()
+        for identifier in ran.hospital.breaches["patient_id"]
+        if identifier
+    }
+    found = {row[0] for row in query(ran.workspace, "select distinct patient_id from core.breaches")}
+    assert found <= expected
+    assert len(found) > 0.9 * len(expected)
+
+
+def test_a_score_is_the_one_of_its_answers(ran: Ran) -> None:
+    """One response, by hand: item 1 turned, mean of five, on 0-100."""
+    full = ran.hospital.responses.dropna(subset=[f"wfpts5_{item}" for item in range(1, 6)])
+    row = full[full["wfpts5_3"].between(1, 5)].iloc[100]
+    oriented = [6 - row["wfpts5_1"], *(row[f"wfpts5_{item}"] for item in range(2, 6))]
+    expected = (sum(oriented) / 5 - 1) / 4 * 100
+    pseudonym = hmac.new(bytes.fromhex(KEY), str(row["response_id"]).encode(), "sha256").hexdigest()
+    found = query(
+        ran.workspace,
+        f"select score from core.scores where response_id = '{pseudonym}' and scale_id = 'wfpts5'",
+    )
+    assert found == [(pytest.approx(expected),)]
+
+
+def test_a_second_run_takes_in_nothing_and_makes_no_release(ran: Ran) -> None:
+    before = (ran.workspace.current.resolve(), ran.workspace.warehouse_file.stat().st_mtime_ns)
+    began = time.monotonic()
+    ended = mend("run", ran.workspace.root)
+    assert time.monotonic() - began < 10
+    assert ended.returncode == 0, ended.stderr
+    assert "Nothing new" in ended.stdout
+    assert (ran.workspace.current.resolve(), ran.workspace.warehouse_file.stat().st_mtime_ns) == before
+
+
+def test_the_same_file_under_two_names_is_taken_in_once(ran: Ran, copy_of_ran: Workspace) -> None:
+    shutil.copy(copy_of_ran.inbox / "visits.csv", copy_of_ran.inbox / "visits again.csv")
+    outcome = run(copy_of_ran)
+    assert outcome.release_id is None
+    assert {file.path.name for file in outcome.plan.known} >= {"visits.csv", "visits again.csv"}
+
+
+def test_a_corrected_response_supersedes_and_history_keeps_both(ran: Ran, copy_of_ran: Workspace) -> None:
+    first = pd.read_csv(copy_of_ran.inbox / "responses.csv", dtype=str, keep_default_na=False)
+    row = first[first["wfpts5_2"].isin(["1", "2", "3", "4", "5"])].iloc[[50]].copy()
+    row["wfpts5_2"] = "1" if row["wfpts5_2"].item() != "1" else "5"
+    row.to_csv(copy_of_ran.inbox / "responses-corrected.csv", index=False)
+    pseudonym = hmac.new(bytes.fromhex(KEY), row["response_id"].item().encode(), "sha256").hexdigest()
+    answered = f"select answer_value from core.answers where response_id = '{pseudonym}' and item_id = 'wfpts5_2'"
+    scored = f"select score from core.scores where response_id = '{pseudonym}' and scale_id = 'wfpts5'"
+    before = query(copy_of_ran, scored)
+
+    outcome = run(copy_of_ran)
+
+    assert outcome.release_id is not None
+    assert query(copy_of_ran, answered) == [(int(row["wfpts5_2"].item()),)]
+    after = query(copy_of_ran, scored)
+    assert len(after) == 1
+    assert after != before
+    with duckdb.connect(str(copy_of_ran.warehouse_file), read_only=True) as connection:
+        history = connection.execute(
+            f"select is_superseded from staging.responses where response_id = '{pseudonym}' order by batch_number"
+        ).fetchall()
+    assert history == [(True,), (False,)]
+    assert (1, 1) in query(copy_of_ran, "select n_read, n_kept from core.batches where feed = 'responses'")
+    assert outcome.rows["superseded"] == 1
+    assert run(copy_of_ran).release_id is None
+
+
+def test_the_manifest_accounts_for_inputs_rows_rules_and_tables(ran: Ran) -> None:
+    manifest = json.loads((ran.workspace.current / "manifest.json").read_text())
+    assert {entry["feed"] for entry in manifest["inputs"]} == {
+        "visits", "responses", "interventions", "breaches", "commitments"
+    }  # fmt: skip
+    rows = manifest["rows"]
+    assert rows["read"] == rows["kept"] + rows["quarantined"] + rows["superseded"]
+    assert set(manifest["tables"]) >= TABLES_OF_THE_DESIGN
+    assert any(rule["n_broken"] for rule in manifest["rules"])
+    assert len(manifest["lock_sha256"]) == 64
+
+
+def test_two_workspaces_of_the_same_files_publish_the_same(ran: Ran, tmp_path: Path) -> None:
+    from tests.pipeline.conftest import new_workspace
+
+    other = new_workspace(tmp_path / "other")
+    for path in ran.workspace.inbox.iterdir():
+        shutil.copy(path, other.inbox)
+    run(other)
+    assert released_tables(other) == released_tables(ran.workspace)

@@ -1,0 +1,107 @@
+"""Real data with known answers: the London practices and the respondents of the General Social Survey."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from assets.workspace import Workspace
+from pipelines.runs import run
+from tests.pipeline.conftest import new_workspace, query
+
+
+@pytest.fixture(scope="module")
+def london(shared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    workspace = new_workspace(tmp_path_factory.mktemp("london") / "practices")
+    shutil.copy(shared_folder / "data" / "fft_gp_london" / "fft_gp_responses_2023_2024.csv", workspace.inbox)
+    assert run(workspace).release_id is not None
+    return workspace
+
+
+def test_the_156_repeated_rows_are_set_aside(london: Workspace) -> None:
+    assert query(london, "select n_read, n_kept, n_quarantined, n_superseded from core.batches") == [
+        (3882, 3726, 156, 0)
+    ]
+    with duckdb.connect(str(london.warehouse_file), read_only=True) as connection:
+        assert connection.execute("select rule, count(*) from quarantine.rows group by all").fetchall() == [
+            ("response_id_not_repeated", 156)
+        ]
+
+
+def test_top_and_positive_share_of_all_rows_received_are_the_known_ones(london: Workspace) -> None:
+    with duckdb.connect(str(london.warehouse_file), read_only=True) as connection:
+        top, positive = connection.execute(
+            "select avg((fft_2013 = 'Extremely likely')::int), "
+            "avg((fft_2013 in ('Extremely likely', 'Likely'))::int) from raw.responses"
+        ).fetchall()[0]
+    assert top == pytest.approx(0.674, abs=0.0005)
+    assert positive == pytest.approx(0.906, abs=0.0005)
+
+
+def test_scores_count_each_rated_response_once_and_do_not_know_is_no_low_answer(london: Workspace) -> None:
+    assert query(london, "select scale_id, count(*) from core.scores where is_scorable group by all") == [
+        ("fft_2013", 3711)
+    ]
+    assert query(
+        london, "select count(*) from core.answers where missing_kind = 'do_not_know' and answer_value is null"
+    ) == [(15,)]
+
+
+def test_every_practice_and_month_has_a_score_with_its_interval(london: Workspace) -> None:
+    practices = query(
+        london,
+        "select count(distinct unit_id), sum(n_responses) from marts.trust_by_period where unit_level = 'clinic'",
+    )
+    assert practices == [(11, 3711)]
+    outside = query(
+        london,
+        "select count(*) from marts.trust_by_period where n_responses > 1 and not (low <= mean_score and mean_score <= high)",
+    )
+    assert outside == [(0,)]
+
+
+def test_the_jump_of_february_2024_is_a_break_in_collection(london: Workspace) -> None:
+    breaks = query(london, "select period_start, sentence from marts.data_quality where status = 'break'")
+    assert any(str(period).startswith("2024-02") and "February 2024" in str(sentence) for period, sentence in breaks)
+
+
+def test_times_of_a_london_summer_become_utc(london: Workspace) -> None:
+    first = query(london, "select min(answered_at) from core.responses")[0][0]
+    assert str(first) == "2023-07-13 14:28:00"
+
+
+def test_the_pages_say_plainly_that_no_strategy_is_on_record(london: Workspace) -> None:
+    overview = (london.current / "site" / "index.html").read_text(encoding="utf-8")
+    assert "No strategy is on record yet" in overview
+
+
+@pytest.fixture(scope="module")
+def respondents(shared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    workspace = new_workspace(tmp_path_factory.mktemp("gss") / "survey")
+    shutil.copy(shared_folder / "data" / "gss_trust" / "gss_2006_tps_items_respondent.csv", workspace.inbox)
+    assert run(workspace).release_id is not None
+    return workspace
+
+
+def test_the_respondents_score_to_the_known_answers(respondents: Workspace) -> None:
+    n, mean, deviation, ceiling, floor = query(
+        respondents,
+        "select count(*), avg(score), stddev_samp(score), avg((score = 100)::int), avg((score = 0)::int) "
+        "from core.scores where is_scorable",
+    )[0]
+    assert n == 901
+    assert mean == pytest.approx(71.41, abs=0.005)
+    assert deviation == pytest.approx(17.95, abs=0.005)
+    assert ceiling == pytest.approx(0.0721, abs=0.00005)
+    assert floor == pytest.approx(0.0033, abs=0.00005)
+
+
+def test_the_items_hold_together_and_an_unturned_item_is_told(respondents: Workspace) -> None:
+    alpha, unreversed = query(
+        respondents, "select alpha, alpha_unreversed from marts.instrument_health where scale_id = 'gss_tps5'"
+    )[0]
+    assert alpha == pytest.approx(0.831, abs=0.0005)
+    assert unreversed == pytest.approx(0.468, abs=0.0005)

@@ -1,0 +1,1060 @@
+"""What leaders may see: small counts hidden, and enough beside them that nothing comes back by subtraction.
+Not here: which tables are published and where they are written (assets/release.py).
+
+How it works. Every count in the leaders' tables is a cell; the same number in two tables is one cell. Cells are tied by
+sums: clinics add up to the organisation, months to a window, parts to a whole, kinds to all kinds. A cell is hidden where
+fewer than the minimum stand behind it. Then cells are added, smallest first, until a reader who knows every sum and every
+shown number can work out no hidden one: not by subtraction, not by any combination of sums, and no sum of hidden cells
+that is itself below the minimum. Published rules of the kind: CMS cell size policy (no cell 1 to 10, no back-calculation);
+method: Willenborg and de Waal 2001, Elements of Statistical Disclosure Control, chapter 6 (secondary suppression).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.linalg import splu
+
+MINIMUM_CELL: Final = 11
+"""People or answers, at least, behind every number that leaders see."""
+
+WOULD_REVEAL = "would reveal another"
+
+LEADERS_LEVELS = ("organisation", "clinic")
+"""Unit levels that reach leaders: never a single provider, never a patient."""
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Count:
+    """A column that counts people, answers or things that happened to people.
+
+    `quantity` names what it counts: two columns counting the same quantity for the same unit and time are one cell.
+    `with_it` are the columns that go when the count goes, because they would give it back; `if_few` those that go
+    only if the count itself is below the minimum. `people` is the column with the number of persons behind it.
+    `is_zero_fine` where a zero says nothing of anyone. `only_where` limits the count to rows with (column, value).
+    """
+
+    column: str
+    quantity: str
+    with_it: tuple[str, ...] = ()
+    if_few: tuple[str, ...] = ()
+    people: str = ""
+    is_zero_fine: bool = False
+    only_where: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Split:
+    """A whole and its parts in one row. What is left over is a cell too, unless the parts `add_up`.
+
+    `hides_whole` where the whole goes rather than a part if what is left over is small.
+    """
+
+    whole: str
+    parts: tuple[str, ...]
+    add_up: bool = False
+    hides_whole: bool = False
+    is_zero_fine: bool = False
+
+
+@dataclass(frozen=True)
+class Categories:
+    """Rows of one table that add up over a column: to the row `total`, or, if None, to a total that is known elsewhere.
+
+    `members` are the rows that add up (None: all but the total); every other row is a part of the row `around_all`.
+    """
+
+    column: str
+    total: str | None
+    members: tuple[str, ...] | None = None
+    around_all: str | None = None
+
+
+@dataclass(frozen=True)
+class TableRule:
+    """How one table is made safe.
+
+    `scope` are the columns that keep rows apart (never summed over). `time` is the column with a month or the name of a
+    window; without one the table covers all time. `texts` are written where a row's numbers are too few to speak of.
+    """
+
+    counts: tuple[Count, ...]
+    splits: tuple[Split, ...] = ()
+    scope: tuple[str, ...] = ()
+    has_units: bool = True
+    time: str = ""
+    categories: Categories | None = None
+    texts: Mapping[str, str | None] = field(default_factory=dict)
+
+
+_TRUST_MEASURES = (
+    "n_patients",
+    "response_share",
+    "mean_score",
+    "sd_score",
+    "low",
+    "high",
+    "top_n",
+    "top_share",
+)
+_TRUST_COUNTS = (
+    Count("n_invited", "visits", with_it=("response_share",)),
+    Count("n_responses", "responses", people="n_patients", with_it=_TRUST_MEASURES),
+    Count("top_n", "top answers", with_it=("top_share",)),
+)
+_TRUST_SPLITS = (
+    Split("n_invited", ("n_responses",), hides_whole=True),
+    Split("n_responses", ("top_n",)),
+)
+_DELIVERED_SHARE = ("delivered_share", "low", "high")
+_NOTICED_SHARE = ("noticed_share", "noticed_low", "noticed_high")
+_DELIVERY_COUNTS = (
+    Count("eligible_n", "eligible", with_it=_DELIVERED_SHARE),
+    Count("delivered_n", "delivered", with_it=(*_DELIVERED_SHARE, "median_days")),
+    Count("unknown_n", "unknown", is_zero_fine=True),
+    Count("n_noticed_answers", "noticed answers", with_it=_NOTICED_SHARE),
+    Count("noticed_n", "noticed", with_it=_NOTICED_SHARE),
+)
+_DELIVERY_SPLITS = (
+    Split("eligible_n", ("delivered_n", "unknown_n")),
+    Split("n_noticed_answers", ("noticed_n",)),
+)
+_EFFECT_MEASURES = (
+    "estimate", "std_error", "low", "high", "p_value", "q_value",
+    "n_treated_units", "n_comparison_units", "n_patients", "n_responses", "n_needed",
+)  # fmt: skip
+_HEALTH_MEASURES = (
+    "mean_score", "sd_score", "ceiling_share", "floor_share", "alpha", "alpha_unreversed", "minimum_item_total",
+)  # fmt: skip
+_FEW_PATIENTS = "Not shown: too few patients."
+
+RULES: Final[Mapping[str, TableRule]] = {
+    "trust_by_period": TableRule(_TRUST_COUNTS, _TRUST_SPLITS, scope=("scale_id",), time="period_start"),
+    "trust_summary": TableRule(_TRUST_COUNTS, _TRUST_SPLITS, scope=("scale_id",), time="time_window"),
+    "strategy_trajectories": TableRule(
+        (
+            Count(
+                "n_responses",
+                "trajectory answers",
+                people="n_patients",
+                with_it=("n_patients", "mean_score", "low", "high"),
+            ),
+        ),
+        scope=("strategy_id", "comparison_group"),
+        has_units=False,
+        categories=Categories("event_time", total=None),
+    ),
+    "strategy_effects": TableRule(
+        tuple(
+            Count(column, column, with_it=_EFFECT_MEASURES, is_zero_fine=True, only_where=where)
+            for column, where in (
+                ("n_responses", None),
+                ("n_patients", None),
+                # Providers and clinics are not patients: only single patients are too few to be counted.
+                ("n_treated_units", ("unit_level", "patient")),
+                ("n_comparison_units", ("unit_level", "patient")),
+            )
+        ),
+        scope=("strategy_id", "method"),
+        has_units=False,
+        texts={"verdict": "cannot_tell_yet", "reason": _FEW_PATIENTS, "warnings": None},
+    ),
+    "strategy_event_effects": TableRule(
+        (
+            Count(
+                "n_responses",
+                "event answers",
+                people="n_patients",
+                with_it=_EFFECT_MEASURES,
+                is_zero_fine=True,
+            ),
+            Count(
+                "n_treated_units",
+                "event units",
+                with_it=_EFFECT_MEASURES,
+                is_zero_fine=True,
+                only_where=("unit_level", "patient"),
+            ),
+        ),
+        scope=("strategy_id", "method"),
+        has_units=False,
+        categories=Categories("event_time", total=None),
+    ),
+    "strategy_delivery": TableRule(
+        _DELIVERY_COUNTS, _DELIVERY_SPLITS, scope=("strategy_id",), time="period_start"
+    ),
+    "strategy_summary": TableRule(
+        _DELIVERY_COUNTS, _DELIVERY_SPLITS, scope=("strategy_id",), time="time_window"
+    ),
+    "commitment_summary": TableRule(
+        (
+            Count("n_commitments", "commitments"),
+            Count("n_due", "commitments due", with_it=("kept_share", "low", "high")),
+            Count("n_kept", "commitments kept", with_it=("kept_share", "low", "high")),
+            Count("n_late", "commitments late"),
+            Count("n_broken", "commitments broken"),
+            Count("n_unknown", "commitments unknown", is_zero_fine=True),
+            Count("n_open", "commitments open", is_zero_fine=True),
+            Count("n_told", "commitments told"),
+        ),
+        (
+            Split("n_commitments", ("n_due", "n_open"), add_up=True),
+            Split("n_due", ("n_kept", "n_late", "n_broken", "n_unknown"), add_up=True),
+            Split("n_commitments", ("n_told",)),
+        ),
+    ),
+    "repair_summary": TableRule(
+        (
+            Count(
+                "n_breaches",
+                "breaches by repair",
+                with_it=("n_with_trust", "mean_before", "mean_lowest", "mean_last"),
+            ),
+            Count("n_with_trust", "breaches with trust", with_it=("mean_before", "mean_lowest", "mean_last")),
+        ),
+        (Split("n_breaches", ("n_with_trust",)),),
+        has_units=False,
+        categories=Categories("strategies_received", total=None, members=("none", "any"), around_all="any"),
+    ),
+    "breach_summary": TableRule(
+        (
+            Count("n_breaches", "breaches", with_it=("repair_begun_share",)),
+            Count("n_repair_begun", "breaches with repair begun", with_it=("repair_begun_share",)),
+        ),
+        (Split("n_breaches", ("n_repair_begun",)),),
+        time="time_window",
+        categories=Categories("breach_kind", total="all"),
+    ),
+    "control_charts": TableRule(
+        (Count("n", "points", with_it=("value", "special_cause")),), scope=("chart_id", "period_start")
+    ),
+    "instrument_health": TableRule(
+        (
+            Count(
+                "n_responses",
+                "year answers",
+                with_it=("n_complete",),
+                if_few=(*_HEALTH_MEASURES, "item_warning"),
+            ),
+            Count("n_complete", "year complete", if_few=(*_HEALTH_MEASURES, "item_warning")),
+        ),
+        (Split("n_responses", ("n_complete",), is_zero_fine=True),),
+        scope=("instrument_id", "instrument_version", "scale_id", "period_start"),
+        has_units=False,
+        texts={"sentence": "Not shown: too few answers."},
+    ),
+    "data_quality": TableRule(
+        (
+            Count("n_rows", "rows", with_it=("n_flagged", "flagged_share"), is_zero_fine=True),
+            Count("n_flagged", "rows flagged", with_it=("flagged_share",), is_zero_fine=True),
+        ),
+        (Split("n_rows", ("n_flagged",), is_zero_fine=True),),
+        scope=("check_id", "subject", "period_start"),
+        has_units=False,
+        texts={"sentence": "Not shown: too few rows."},
+    ),
+}
+"""The leaders' tables, each with its rule. A table that is not here does not reach leaders."""
+
+_SAME_QUANTITY: Final = {
+    "responses": "responses",
+    "visits": "visits",
+    "eligible|apology": "breaches",
+    "eligible|communication": "breaches",
+    "eligible|transparency": "breaches",
+    "eligible|expectations": "visits",
+    "eligible|empathy": "visits",
+    "eligible|follow_through": "commitments due",
+    "delivered|follow_through": "commitments kept",
+    "unknown|follow_through": "commitments unknown",
+}
+"""What is counted in more than one table, or for more than one scale or strategy."""
+
+_ALL_TIME = "all"
+_WHOLE = "organisation|all"
+_SPLIT, _TIME, _CATEGORY, _UNIT = range(4)
+_RIDGE: Final = 1e-8
+
+
+@dataclass
+class _Cells:
+    """All cells: `value` as published, `people` behind it, and what is to be done with it."""
+
+    value: Floats
+    people: Floats
+    is_shown: Booleans
+    """False for what is left over of a whole or a window: in no table, yet there for anyone who subtracts."""
+    is_few: Booleans
+    is_known: Booleans
+    """True for a total taken as known to the reader though it stands in no table."""
+
+
+@dataclass
+class _Sums:
+    """Every sum that ties cells: entries (sum, cell, is the total), and per sum its kind and which side goes first."""
+
+    sum_id: Integers
+    cell: Integers
+    is_total: Booleans
+    kind: Integers
+    hides_total: Booleans
+
+
+class _Builder:
+    """Collects cells and sums while tables are read."""
+
+    def __init__(self, minimum: int) -> None:
+        self.minimum = minimum
+        self.cells: list[pd.DataFrame] = []
+        self.n_cells = 0
+        self.entries: list[tuple[Integers, Integers, Booleans]] = []
+        self.kinds: list[Integers] = []
+        self.hides_total: list[Booleans] = []
+        self.n_sums = 0
+
+    def add_cells(
+        self, value: Floats, people: Floats, *, shown: Any, few: Any, known: Any = False
+    ) -> Integers:
+        """Adds cells and returns their numbers."""
+        cells = pd.DataFrame(
+            {"value": value, "people": people, "is_shown": shown, "is_few": few, "is_known": known}
+        )
+        self.cells.append(cells)
+        numbers = np.arange(self.n_cells, self.n_cells + len(cells))
+        self.n_cells += len(cells)
+        return numbers
+
+    def add_left_over(self, value: Floats) -> Integers:
+        """Cells for what is left over: small from 1 on; nothing left over, or less than nothing, is nobody."""
+        few = (value >= 1) & (value < self.minimum)
+        return self.add_cells(value, np.abs(value), shown=False, few=few)
+
+    def add_sums(
+        self, kind: int, totals: Integers, groups: Integers, cells: Integers, *, hides_total: bool = False
+    ) -> None:
+        """One sum per total; `groups` gives for each cell the position of its total."""
+        ids = np.arange(self.n_sums, self.n_sums + len(totals))
+        self.entries.append(
+            (
+                np.concatenate([ids, ids[groups]]),
+                np.concatenate([totals, cells]),
+                np.concatenate([np.ones(len(totals), bool), np.zeros(len(cells), bool)]),
+            )
+        )
+        self.kinds.append(np.full(len(totals), kind))
+        self.hides_total.append(np.full(len(totals), hides_total))
+        self.n_sums += len(totals)
+
+    def add_sums_with_rest(
+        self,
+        kind: int,
+        totals: Integers,
+        total_values: Floats,
+        groups: Integers,
+        cells: Integers,
+        values: Floats,
+        *,
+        hides_total: bool = False,
+    ) -> None:
+        """As `add_sums`, with what is left over as a cell of its own wherever the parts do not add up."""
+        rest = total_values - np.bincount(groups, weights=values, minlength=len(totals))
+        has_rest = np.flatnonzero(np.abs(rest) > 1e-9)
+        left_over = self.add_left_over(rest[has_rest])
+        self.add_sums(
+            kind,
+            totals,
+            np.concatenate([groups, has_rest]),
+            np.concatenate([cells, left_over]),
+            hides_total=hides_total,
+        )
+
+    def cells_and_sums(self) -> tuple[_Cells, _Sums]:
+        """What was collected."""
+        cells = pd.concat(self.cells, ignore_index=True)
+        entries = [np.concatenate(part) for part in zip(*self.entries, strict=True)] if self.entries else []
+        sum_id, cell, is_total = entries or (np.zeros(0, int), np.zeros(0, int), np.zeros(0, bool))
+        return (
+            _Cells(
+                *(cells[name].to_numpy() for name in ("value", "people", "is_shown", "is_few", "is_known"))
+            ),
+            _Sums(
+                sum_id,
+                cell,
+                is_total,
+                np.concatenate(self.kinds or [np.zeros(0, int)]),
+                np.concatenate(self.hides_total or [np.zeros(0, bool)]),
+            ),
+        )
+
+
+def for_leaders(table_name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table that leaders may have at all: no provider, no patient.
+
+    Raises KeyError for a table without a rule, so that nothing leaks by being new.
+    """
+    if table_name not in RULES:
+        raise KeyError(f"table {table_name} has no disclosure rule, so it is not for leaders")
+    if not RULES[table_name].has_units:
+        return frame.reset_index(drop=True)
+    return frame[frame["unit_level"].isin(LEADERS_LEVELS)].reset_index(drop=True)
+
+
+def suppress(frame: pd.DataFrame, rule: TableRule, *, minimum_cell: int = MINIMUM_CELL) -> pd.DataFrame:
+    """One table made safe by itself: the same rows, hidden cells null, `suppressed_reason` filled.
+
+    Tables that are published together must go through `suppress_all`, which also knows what they share.
+    """
+    return _suppress({"": frame.reset_index(drop=True)}, {"": rule}, minimum_cell)[""]
+
+
+def suppress_all(
+    frames: Mapping[str, pd.DataFrame], *, minimum_cell: int = MINIMUM_CELL
+) -> dict[str, pd.DataFrame]:
+    """The leaders' tables made safe together: rows of providers dropped, hidden cells null, `suppressed_reason` filled.
+
+    `frames` maps table name to the whole table of the warehouse. A row with a reason has something hidden, not
+    necessarily everything. Raises KeyError for a table without a rule.
+    """
+    kept = {name: for_leaders(name, frame) for name, frame in frames.items()}
+    if "strategy_event_effects" in kept and "strategy_effects" in kept:
+        levels = kept["strategy_effects"].groupby("strategy_id")["unit_level"].first()
+        events = kept["strategy_event_effects"]
+        kept["strategy_event_effects"] = events.assign(unit_level=events["strategy_id"].map(levels))
+    safe = _suppress(kept, RULES, minimum_cell)
+    if "control_charts" in safe:
+        safe["control_charts"] = _charts(safe["control_charts"], kept, safe)
+    if "data_quality" in safe:
+        safe["data_quality"] = _quality(safe["data_quality"], kept, safe)
+    if "strategy_event_effects" in safe:
+        safe["strategy_event_effects"] = safe["strategy_event_effects"][
+            frames["strategy_event_effects"].columns
+        ]
+    return safe
+
+
+def _suppress(
+    frames: Mapping[str, pd.DataFrame], rules: Mapping[str, TableRule], minimum: int
+) -> dict[str, pd.DataFrame]:
+    """Lays out the cells of all tables, decides which to hide, and blanks them."""
+    builder = _Builder(minimum)
+    ledger = _ledger(builder, {name: (frame, rules[name]) for name, frame in frames.items()})
+    if ledger.empty:
+        return {name: frame.copy() for name, frame in frames.items()}
+    _add_splits(builder, ledger, {name: rules[name] for name in frames})
+    _add_units(builder, ledger)
+    _add_categories(builder, ledger, {name: rules[name] for name in frames})
+    _add_times(builder, ledger, _windows(ledger, frames))
+    _add_years(builder, ledger, frames)
+    cells, sums = builder.cells_and_sums()
+    hidden = hide(cells, sums, _ties(ledger, {name: rules[name] for name in frames}, minimum), minimum)
+    return {name: _blank(name, frame, rules[name], ledger, hidden, minimum) for name, frame in frames.items()}
+
+
+def _joined(frame: pd.DataFrame, columns: Iterable[str]) -> pd.Series:
+    """The texts of several columns as one key per row."""
+    keys = pd.Series("", index=frame.index)
+    for column in columns:
+        codes, texts = pd.factorize(frame[column], use_na_sentinel=False)
+        keys = keys + "|" + pd.Series([str(text) for text in texts], dtype=object).to_numpy()[codes]
+    return keys.str.removeprefix("|")
+
+
+def _month_numbers(values: pd.Series) -> Integers:
+    """Months counted from year 0."""
+    dates = pd.to_datetime(values)
+    return (dates.dt.year * 12 + dates.dt.month - 1).to_numpy(int)
+
+
+def _ledger(builder: _Builder, tables: Mapping[str, tuple[pd.DataFrame, TableRule]]) -> pd.DataFrame:
+    """One row per count shown in a table (and per part left over of a whole), with the number of its cell.
+
+    Columns: table, row, column ('' if left over), series (what is counted, in one scale or strategy), same (what is
+    counted, wherever), unit, category, time (month or window), month (-1 for a window), value, people, few, cell.
+    """
+    parts = []
+    for name, (frame, rule) in tables.items():
+        if frame.empty:
+            continue
+        values = {
+            c.column: pd.to_numeric(frame[c.column]).astype(float) for c in rule.counts if c.column in frame
+        }
+        is_empty_row = ~pd.DataFrame(values).fillna(0).ne(0).any(axis=1)
+        is_month = rule.time == "period_start"
+        scope = _joined(frame, rule.scope)
+        base = pd.DataFrame(
+            {
+                "table": name,
+                "row": np.arange(len(frame)),
+                "scope": scope,
+                "unit": _joined(frame, ("unit_level", "unit_id")) if rule.has_units else _WHOLE,
+                "category": _category(frame, rule),
+                "time": _joined(frame, (rule.time,)) if rule.time else _ALL_TIME,
+                "month": _month_numbers(frame[rule.time]) if is_month else -1,
+                "split": "",
+            }
+        )
+        wholes = {part: split.whole for split in rule.splits for part in split.parts}
+        for count in rule.counts:
+            if count.column not in values:
+                continue
+            value = values[count.column]
+            counted = value.notna()
+            if count.only_where and count.only_where[0] in frame:
+                counted &= frame[count.only_where[0]].fillna(count.only_where[1]) == count.only_where[1]
+            people = _people(frame, count, value)
+            nobody = is_empty_row | value.groupby(scope).transform(
+                lambda column: (column.fillna(0) == 0).all()
+            )
+            if count.column in wholes and wholes[count.column] in values:
+                nobody |= values[wholes[count.column]] == 0
+            few = (people < builder.minimum) & ~((value == 0) & (nobody | count.is_zero_fine))
+            parts.append(
+                base.assign(
+                    column=count.column, quantity=count.quantity, value=value, people=people, few=few
+                )[counted.to_numpy()]
+            )
+        for split in rule.splits:
+            if split.add_up or split.whole not in values:
+                continue
+            whole = values[split.whole]
+            left = whole - sum(values[part].fillna(0) for part in split.parts if part in values)
+            given = np.any([values[part].notna() for part in split.parts if part in values], axis=0)
+            counted = whole.notna() & (whole > 0) & (left >= 0) & given
+            few = (left < builder.minimum) & ((left > 0) | (not split.is_zero_fine))
+            quantity = next(count.quantity for count in rule.counts if count.column == split.whole)
+            left_over = base.assign(
+                column="",
+                quantity=f"{quantity} without {' and '.join(split.parts)}",
+                value=left,
+                people=left,
+                few=few,
+                split=_split_name(split),
+            )
+            parts.append(left_over[counted.to_numpy()])
+    if not parts:
+        return pd.DataFrame()
+    ledger = pd.concat(parts, ignore_index=True)
+    series, names = pd.factorize(ledger["quantity"] + "|" + ledger["scope"])
+    same = [_SAME_QUANTITY.get(text, _SAME_QUANTITY.get(text.split("|")[0], text)) for text in names]
+    ledger["series"], ledger["same"] = series, pd.factorize(pd.Series(same))[0][series]
+    ledger["series_name"] = pd.Categorical.from_codes(series, categories=list(names))
+    for column in ("unit", "category", "time", "table"):
+        ledger[column] = ledger[column].astype("category")
+    keys = ["same", "unit", "category", "time", "value"]
+    ledger["cell"] = ledger.groupby(keys, observed=True, sort=False).ngroup().to_numpy()
+    ledger["is_shown"] = ledger["column"] != ""
+    cells = ledger.groupby("cell").agg(
+        value=("value", "first"),
+        people=("people", "min"),
+        shown=("is_shown", "any"),
+        few=("few", "any"),
+    )
+    builder.add_cells(
+        cells["value"].to_numpy(),
+        cells["people"].to_numpy(),
+        shown=cells["shown"].to_numpy(bool),
+        few=cells["few"].to_numpy(bool),
+    )
+    return ledger
+
+
+def _split_name(split: Split) -> str:
+    """A name by which the parts left over of a split are known."""
+    return f"{split.whole} without {' and '.join(split.parts)}"
+
+
+def _category(frame: pd.DataFrame, rule: TableRule) -> pd.Series | str:
+    """The category of each row as text; the row that holds the total has none."""
+    if rule.categories is None:
+        return ""
+    texts = frame[rule.categories.column].astype(str)
+    return texts.where(texts != rule.categories.total, "")
+
+
+def _people(frame: pd.DataFrame, count: Count, value: pd.Series) -> pd.Series:
+    """Persons behind a count: its own column, or the count where no person is known by name."""
+    if not count.people or count.people not in frame:
+        return value
+    people = pd.to_numeric(frame[count.people]).astype(float)
+    return people.where((people > 0) & (people < value), value)
+
+
+def _add_splits(builder: _Builder, ledger: pd.DataFrame, rules: Mapping[str, TableRule]) -> None:
+    """Whole = parts + what is left over, in each row."""
+    for name, rule in rules.items():
+        own = ledger[ledger["table"] == name]
+        for split in rule.splits:
+            wholes = own[(own["column"] == split.whole) & (own["value"] > 0)]
+            is_left = own["split"] == _split_name(split)
+            inside = own[own["column"].isin(split.parts) | is_left]
+            if not split.add_up:
+                wholes = wholes[wholes["row"].isin(own.loc[is_left, "row"])]
+            _add_below(builder, _SPLIT, wholes, inside, ["row"], hides_total=split.hides_whole)
+
+
+def _add_units(builder: _Builder, ledger: pd.DataFrame) -> None:
+    """The organisation = its clinics, for every count, category and time."""
+    is_whole = ledger["unit"] == _WHOLE
+    _add_below(
+        builder,
+        _UNIT,
+        ledger[is_whole],
+        ledger[~is_whole],
+        ["table", "series", "category", "time"],
+        needs_parts=True,
+    )
+
+
+def _add_categories(builder: _Builder, ledger: pd.DataFrame, rules: Mapping[str, TableRule]) -> None:
+    """The row of the total, or a total known elsewhere = the rows of the members."""
+    for name, rule in rules.items():
+        categories = rule.categories
+        if categories is None:
+            continue
+        own = ledger[(ledger["table"] == name)]
+        keys = ["series", "unit", "time"]
+        if categories.total is not None:
+            is_total = own["category"] == ""
+            _add_below(builder, _CATEGORY, own[is_total], own[~is_total], keys, needs_parts=True)
+            continue
+        members = own if categories.members is None else own[own["category"].isin(categories.members)]
+        totals = members.groupby(keys, observed=True)["value"].sum().reset_index()
+        totals["cell"] = builder.add_cells(
+            totals["value"].to_numpy(), totals["value"].to_numpy(), shown=False, few=False, known=True
+        )
+        _add_below(builder, _CATEGORY, totals, members, keys)
+        if categories.around_all is not None:
+            around = own[own["category"] == categories.around_all]
+            inner = own[~own["category"].isin(categories.members or ())]
+            for _, part in inner.groupby("category", observed=True):
+                _add_below(builder, _CATEGORY, around, part, keys, needs_parts=True)
+
+
+def _add_below(
+    builder: _Builder,
+    kind: int,
+    totals: pd.DataFrame,
+    parts: pd.DataFrame,
+    keys: list[str],
+    *,
+    needs_parts: bool = False,
+    hides_total: bool = False,
+) -> None:
+    """One sum per total: the parts that share its keys, and what is left over."""
+    totals = totals.drop_duplicates(keys)
+    if needs_parts:
+        totals = totals.merge(parts[keys].drop_duplicates(), on=keys)
+    if totals.empty:
+        return
+    numbered = totals[keys].assign(position=np.arange(len(totals)))
+    inside = parts[[*keys, "cell", "value"]].merge(numbered, on=keys)
+    builder.add_sums_with_rest(
+        kind,
+        totals["cell"].to_numpy(),
+        totals["value"].to_numpy(float),
+        inside["position"].to_numpy(int),
+        inside["cell"].to_numpy(),
+        inside["value"].to_numpy(float),
+        hides_total=hides_total,
+    )
+
+
+def _windows(ledger: pd.DataFrame, frames: Mapping[str, pd.DataFrame]) -> dict[str, tuple[int, int]]:
+    """The first and last month of every window, smallest window first.
+
+    A month belongs to a window if its first day lies between the window's first and last. Windows without dates are all
+    time and the last twelve months on record; any other raises ValueError.
+    """
+    dated: dict[str, tuple[int, int]] = {}
+    for frame in frames.values():
+        if {"time_window", "window_start", "window_end"} <= set(frame.columns) and not frame.empty:
+            starts = pd.to_datetime(frame["window_start"])
+            firsts = _month_numbers(starts) + (starts.dt.day > 1).to_numpy(int)
+            lasts = _month_numbers(frame["window_end"])
+            bounds = pd.DataFrame({"name": frame["time_window"], "first": firsts, "last": lasts})
+            grouped = bounds.groupby("name").agg(first=("first", "min"), last=("last", "max"))
+            dated |= {str(row.Index): (int(row.first), int(row.last)) for row in grouped.itertuples()}
+    months = ledger.loc[ledger["month"] >= 0, "month"]
+    last = max([int(months.max())] if len(months) else [last for _, last in dated.values()] or [0])
+    known = {"last_12_months": (last - 11, last), **dated, _ALL_TIME: (0, 12 * 10_000)}
+    names = [str(name) for name in ledger.loc[ledger["month"] < 0, "time"].unique()]
+    if unknown := sorted(set(names) - set(known)):
+        raise ValueError(f"time window {unknown[0]} has no dates, so what it adds up is not known")
+    return dict(sorted(((n, known[n]) for n in names), key=lambda item: item[1][1] - item[1][0]))
+
+
+def _add_times(builder: _Builder, ledger: pd.DataFrame, windows: Mapping[str, tuple[int, int]]) -> None:
+    """Window = the windows inside it + the other months of it, for every series, unit and category."""
+    keys = ["series", "unit", "category"]
+    line = ledger.groupby(keys, observed=True, sort=False).ngroup().to_numpy()
+    ledger = ledger.assign(line=line).drop_duplicates(["line", "time"])
+    months, spans = ledger[ledger["month"] >= 0], ledger[ledger["month"] < 0]
+    n_spans = spans.groupby("line").size()
+    busy = set(months["line"]) | set(n_spans.index[n_spans > 1])
+    spans = spans[spans["line"].isin(busy)]
+    names = list(windows)
+    for position, name in enumerate(names):
+        totals = spans[spans["time"] == name]
+        inside, covered = _largest_inside(windows, names[:position], windows[name])
+        own = months[months["month"].between(*windows[name]) & ~months["month"].isin(covered)]
+        if not inside:
+            with_months = totals[totals["line"].isin(own["line"])]
+            _add_below(builder, _TIME, with_months, own, ["line"])
+            continue
+        smaller = spans[spans["time"].isin(inside) & spans["line"].isin(totals["line"])]
+        if totals.empty:
+            continue
+        sums = smaller.groupby("line")["value"].sum()
+        rest = totals["value"].to_numpy(float) - sums.reindex(totals["line"]).fillna(0).to_numpy(float)
+        left_over = totals[["line"]].assign(cell=builder.add_left_over(rest), value=rest)
+        below = pd.concat([smaller[["line", "cell", "value"]], left_over])
+        _add_below(builder, _TIME, totals, below, ["line"], hides_total=True)
+        _add_below(builder, _TIME, left_over, own, ["line"])
+
+
+def _largest_inside(
+    windows: Mapping[str, tuple[int, int]], smaller: list[str], span: tuple[int, int]
+) -> tuple[list[str], set[int]]:
+    """The largest windows that lie in the span without overlapping, and the months they cover."""
+    inside: list[str] = []
+    covered: set[int] = set()
+    for name in reversed(smaller):
+        first, last = windows[name]
+        own = set(range(first, last + 1)) if last - first < 12 * 200 else set()
+        if own and span[0] <= first and last <= span[1] and not own & covered:
+            inside.append(name)
+            covered |= own
+    return inside, covered
+
+
+def _add_years(builder: _Builder, ledger: pd.DataFrame, frames: Mapping[str, pd.DataFrame]) -> None:
+    """The answers of a year in instrument_health = the organisation's months of that year in trust_by_period."""
+    health = frames.get("instrument_health")
+    if health is None or health.empty or "trust_by_period" not in frames:
+        return
+    years = ledger[(ledger["table"] == "instrument_health") & (ledger["column"] == "n_responses")]
+    rows = health.iloc[years["row"]]
+    years = years.assign(
+        scale=rows["scale_id"].to_numpy(), year=pd.to_datetime(rows["period_start"]).dt.year.to_numpy()
+    )
+    is_month = (
+        (ledger["table"] == "trust_by_period")
+        & (ledger["column"] == "n_responses")
+        & (ledger["unit"] == _WHOLE)
+    )
+    months = ledger[is_month]
+    months = months.assign(scale=months["scope"], year=months["month"] // 12)
+    _add_below(builder, _TIME, years, months, ["scale", "year"], needs_parts=True, hides_total=True)
+
+
+def _ties(ledger: pd.DataFrame, rules: Mapping[str, TableRule], minimum: int) -> tuple[Integers, Integers]:
+    """Pairs (cell, cell that must go with it)."""
+    pairs = []
+    for name, rule in rules.items():
+        own = ledger[ledger["table"] == name]
+        for count in rule.counts:
+            others = {other.column for other in rule.counts} & set(count.with_it)
+            lead = own.loc[own["column"] == count.column, ["row", "cell"]]
+            follow = own.loc[own["column"].isin(others), ["row", "cell"]]
+            pairs.append(lead.merge(follow, on="row")[["cell_x", "cell_y"]].to_numpy(int))
+    # The same thing counted nearly alike (two scales of one questionnaire): one number would stand in for the other.
+    near = ledger[ledger["column"] != ""].drop_duplicates("cell")
+    near = near.sort_values(["same", "unit", "category", "time", "value"])
+    keys = near[["same", "unit", "category", "time"]]
+    group = keys.groupby(["same", "unit", "category", "time"], observed=True, sort=False).ngroup().to_numpy()
+    numbers, values = near["cell"].to_numpy(int), near["value"].to_numpy(float)
+    close = (group[1:] == group[:-1]) & (values[1:] - values[:-1] < minimum)
+    pairs.append(np.column_stack([numbers[:-1][close], numbers[1:][close]]))
+    pairs.append(np.column_stack([numbers[1:][close], numbers[:-1][close]]))
+    # An estimate at an event time counts the treated and the comparison together.
+    if {"strategy_trajectories", "strategy_event_effects"} <= set(rules):
+        strategy = ledger["scope"].str.split("|").str[0]
+        points = ledger.assign(strategy=strategy)[["table", "strategy", "category", "cell"]]
+        lead = points[points["table"] == "strategy_trajectories"]
+        follow = points[points["table"] == "strategy_event_effects"]
+        pairs.append(lead.merge(follow, on=["strategy", "category"])[["cell_x", "cell_y"]].to_numpy(int))
+    both = np.concatenate(pairs)
+    return both[:, 0], both[:, 1]
+
+
+def hide(cells: _Cells, sums: _Sums, ties: tuple[Integers, Integers], minimum: int) -> Booleans:
+    """Which cells to hide: the small ones, and as few and small others as it takes that none of them comes back.
+
+    Ends when a reader who knows every sum, every shown cell and that no count is negative (a) finds no hidden cell from
+    sums with one gap, (b) finds no sum of hidden cells below the minimum, nor one that leaves a small cell fewer than
+    half the minimum of possible values, and (c) finds no hidden cell as a linear combination of sums.
+    """
+    hidden = cells.is_few & cells.is_shown
+    watched = cells.is_few.copy()
+    given_up = np.zeros(len(sums.kind), bool)
+    while True:
+        hidden = _with_ties(hidden, ties)
+        watched |= hidden
+        known, broken = _gaps(cells, sums, hidden, watched)
+        broken |= _small_sums(cells, sums, known, minimum)
+        broken &= ~given_up
+        if broken.any():
+            broken &= sums.kind == sums.kind[broken].min()
+            choice = _choice(cells, sums, hidden, known, broken, sums.sum_id)
+        else:
+            found = _combinations(sums, known, watched)
+            touched = found[sums.cell] & ~given_up[sums.sum_id]
+            broken = np.zeros(len(sums.kind), bool)
+            broken[sums.sum_id[touched]] = True
+            if not broken.any():
+                return hidden
+            choice = _choice(cells, sums, hidden, known, broken, sums.sum_id)
+        chosen_sums, chosen = choice
+        given_up |= broken & ~np.isin(np.arange(len(broken)), chosen_sums)
+        hidden[chosen[cells.is_shown[chosen]]] = True
+        watched[chosen] = True
+
+
+def _with_ties(hidden: Booleans, ties: tuple[Integers, Integers]) -> Booleans:
+    """The hidden cells and those that must go with them."""
+    while True:
+        more = hidden.copy()
+        more[ties[1][hidden[ties[0]]]] = True
+        if (more == hidden).all():
+            return more
+        hidden = more
+
+
+def _gaps(cells: _Cells, sums: _Sums, hidden: Booleans, watched: Booleans) -> tuple[Booleans, Booleans]:
+    """What a reader knows after filling every sum with one gap, and the sums that would give away a watched cell."""
+    known = cells.is_known | (cells.is_shown & ~hidden)
+    broken = np.zeros(len(sums.kind), bool)
+    while True:
+        is_gap = ~known[sums.cell]
+        n_gaps = np.bincount(sums.sum_id[is_gap], minlength=len(sums.kind))
+        fillable = is_gap & (n_gaps == 1)[sums.sum_id]
+        gives_away = fillable & watched[sums.cell]
+        broken[sums.sum_id[gives_away]] = True
+        filled = sums.cell[fillable & ~watched[sums.cell]]
+        if not len(filled):
+            return known, broken
+        known[filled] = True
+
+
+def _small_sums(cells: _Cells, sums: _Sums, known: Booleans, minimum: int) -> Booleans:
+    """Sums of hidden cells that are themselves too small, or that pin a small cell down.
+
+    A reader knows that a cell shown as 'fewer than 11' is 0 to 10, and one shown as 'would reveal another' 11 or more.
+    """
+    n_sums = len(sums.kind)
+    is_gap = ~known[sums.cell]
+    is_open_total = np.bincount(sums.sum_id[is_gap & sums.is_total], minlength=n_sums) > 0
+    inside = is_gap & ~sums.is_total
+    at, cell = sums.sum_id[inside], sums.cell[inside]
+    few, shown = cells.is_few[cell], cells.is_shown[cell]
+    total = np.bincount(at, weights=np.abs(cells.people[cell]), minlength=n_sums)
+    least = np.bincount(at, weights=np.where(shown & ~few, minimum, 0), minlength=n_sums)
+    n_bounded = np.bincount(at[few & shown], minlength=n_sums)
+    is_bounded = n_bounded == np.bincount(at, minlength=n_sums)
+    room = minimum // 2
+    too_tight = (total - least < room) | (is_bounded & (n_bounded * (minimum - 1) - total < room))
+    has_small = np.bincount(at[few], minlength=n_sums) > 0
+    return has_small & ~is_open_total & ((total < minimum) | too_tight)
+
+
+def _choice(
+    cells: _Cells, sums: _Sums, hidden: Booleans, known: Booleans, broken: Booleans, group: Integers
+) -> tuple[Integers, Integers]:
+    """For each broken sum the next cell to hide: (sums, cells).
+
+    A number in a table goes before a left-over (which can only be watched: the sum it came from is then broken too); a
+    part before the total, or the other way round where the sum says so; a cell whose other sums stay whole before one
+    that breaks more of them; the smallest.
+    """
+    is_gap = ~known[sums.cell]
+    n_gaps = np.bincount(sums.sum_id[is_gap], minlength=len(sums.kind))
+    would_break = (n_gaps == 0) & (sums.kind != _SPLIT)
+    n_broken = np.bincount(sums.cell, weights=would_break[sums.sum_id], minlength=len(cells.value))
+    able = np.flatnonzero(broken[sums.sum_id] & known[sums.cell] & ~cells.is_known[sums.cell])
+    at, cell = sums.sum_id[able], sums.cell[able]
+    side = sums.is_total[able] != sums.hides_total[at]
+    order = np.lexsort((cells.people[cell], n_broken[cell], side, ~cells.is_shown[cell], at))
+    at, cell = at[order], cell[order]
+    is_first = np.concatenate([[True], at[1:] != at[:-1]])[: len(at)]
+    return at[is_first], cell[is_first]
+
+
+def _combinations(sums: _Sums, known: Booleans, watched: Booleans) -> Booleans:
+    """The watched cells that some linear combination of the sums gives away.
+
+    A cell is determined by the sums A x = b exactly if it does not move in the null space of A. A random vector is
+    projected onto that null space (it minus its least-squares fit by the rows of A): entries that come out 0 are fixed.
+    """
+    found = np.zeros(len(known), bool)
+    gap = ~known[sums.cell]
+    at, cell, is_total = sums.sum_id[gap], sums.cell[gap], sums.is_total[gap]
+    while len(at):
+        # A cell that nobody watches and that stands in one sum only takes up whatever that sum says: drop the sum.
+        n_sums_of = np.bincount(cell, minlength=len(known))
+        is_slack = (n_sums_of[cell] == 1) & ~watched[cell]
+        dropped = np.zeros(len(sums.kind), bool)
+        dropped[at[is_slack]] = True
+        if not dropped.any():
+            break
+        keep = ~dropped[at]
+        at, cell, is_total = at[keep], cell[keep], is_total[keep]
+    if not len(at):
+        return found
+    rows, row = np.unique(at, return_inverse=True)
+    columns, column = np.unique(cell, return_inverse=True)
+    matrix = sparse.csr_matrix(
+        (np.where(is_total, -1.0, 1.0), (column, row)), shape=(len(columns), len(rows))
+    )
+    moved = np.random.default_rng(0).normal(size=len(columns))
+    normal = sparse.csc_matrix(matrix.T @ matrix + _RIDGE * sparse.eye_array(len(rows)))
+    solve = splu(normal, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}).solve
+    # Sums repeat each other, hence the ridge; each further step takes away what it left of the rows of A.
+    for _ in range(4):
+        moved = moved - matrix @ solve(matrix.T @ moved)
+    found[columns[np.abs(moved) < 1e-7]] = True
+    return found & watched
+
+
+def _blank(
+    name: str, frame: pd.DataFrame, rule: TableRule, ledger: pd.DataFrame, hidden: Booleans, minimum: int
+) -> pd.DataFrame:
+    """The table with its hidden cells null, and the reason in each row that has one."""
+    own = ledger[ledger["table"] == name]
+    gone = own[(own["column"] != "") & hidden[own["cell"]]]
+    blanks: dict[str, Booleans] = {}
+    few_rows = np.zeros(len(frame), bool)
+    for count in rule.counts:
+        mine = gone[gone["column"] == count.column]
+        _mark(blanks, (count.column, *count.with_it), mine["row"], len(frame))
+        _mark(blanks, count.if_few, mine.loc[mine["few"], "row"], len(frame))
+        few_rows[mine.loc[mine["few"], "row"]] = True
+    result = frame.copy()
+    for column in {count.people for count in rule.counts if count.people} & set(frame.columns):
+        # No person is known by name: a zero would say that nobody answered.
+        result[column] = _nullable(result[column]).mask(pd.to_numeric(result[column]) == 0)
+    any_rows = np.zeros(len(frame), bool)
+    for column, rows in blanks.items():
+        if column in frame:
+            any_rows |= rows & frame[column].notna().to_numpy()
+            result[column] = _nullable(result[column]).mask(rows)
+    if "suppressed_reason" in frame:
+        is_few = np.zeros(len(frame), bool)
+        is_few[own.loc[own["few"], "row"]] = True
+        reasons = np.where(is_few, f"fewer than {minimum}", WOULD_REVEAL)
+        result["suppressed_reason"] = pd.Series(reasons, dtype=object).where(any_rows, None).to_numpy()
+    for column, text in rule.texts.items():
+        if column in frame:
+            spoken = few_rows | _speaks_of(frame, column, blanks)
+            result[column] = frame[column].astype(object).mask(spoken & frame[column].notna(), text)
+    return result
+
+
+def _mark(blanks: dict[str, Booleans], columns: Iterable[str], rows: pd.Series, n_rows: int) -> None:
+    """Marks the rows of each column as to be blanked."""
+    for column in columns:
+        blanks.setdefault(column, np.zeros(n_rows, bool))[rows.to_numpy(int)] = True
+
+
+def _nullable(column: pd.Series) -> pd.Series:
+    """The column in a type that can hold nothing, so that whole numbers stay whole."""
+    if pd.api.types.is_integer_dtype(column):
+        return column.astype("Int64")
+    if pd.api.types.is_bool_dtype(column):
+        return column.astype("boolean")
+    return column
+
+
+def _speaks_of(frame: pd.DataFrame, column: str, blanks: Mapping[str, Booleans]) -> Booleans:
+    """Rows whose text holds, as a number, a count that is hidden in the same row."""
+    speaks = np.zeros(len(frame), bool)
+    for blanked, rows in blanks.items():
+        if blanked not in frame or not pd.api.types.is_numeric_dtype(frame[blanked]):
+            continue
+        for row in np.flatnonzero(rows):
+            text, number = frame[column].iloc[row], frame[blanked].iloc[row]
+            if isinstance(text, str) and not pd.isna(number) and float(number).is_integer():
+                speaks[row] |= str(int(number)) in re.findall(r"\d+", text.replace(",", ""))
+    return speaks
+
+
+def _hidden_numbers(
+    before: Mapping[str, pd.DataFrame], after: Mapping[str, pd.DataFrame]
+) -> set[tuple[str, pd.Timestamp, float]]:
+    """(unit, month, number) for every number that was hidden from the monthly tables; shares also as percentages."""
+    numbers = set()
+    for name in ("trust_by_period", "strategy_delivery"):
+        if name not in before or before[name].empty:
+            continue
+        columns = [column for column in before[name].select_dtypes("number") if column in after[name]]
+        old = before[name][columns].astype(float)
+        gone = old.notna().to_numpy() & after[name][columns].isna().to_numpy()
+        row, column = np.nonzero(gone)
+        units = _joined(before[name], ("unit_level", "unit_id")).to_numpy()[row]
+        months = pd.to_datetime(before[name]["period_start"]).to_numpy()[row]
+        values = old.to_numpy()[row, column]
+        for scaled in (values, 100 * values):
+            numbers |= set(zip(units, pd.DatetimeIndex(months), np.round(scaled, 9), strict=True))
+    return numbers
+
+
+def _charts(
+    charts: pd.DataFrame, before: Mapping[str, pd.DataFrame], after: Mapping[str, pd.DataFrame]
+) -> pd.DataFrame:
+    """Control charts without the points that are hidden elsewhere, and without lines drawn from hidden points.
+
+    A centre line is the mean of its points: with the other points it gives a hidden one back. So a segment with a
+    hidden point keeps its other points and loses its lines and the signals found with them.
+    """
+    if charts.empty:
+        return charts
+    numbers = _hidden_numbers(before, after)
+    units = _joined(charts, ("unit_level", "unit_id"))
+    months = pd.DatetimeIndex(pd.to_datetime(charts["period_start"]))
+    gone = np.zeros(len(charts), bool)
+    for column in ("value", "n"):
+        values = pd.to_numeric(charts[column]).astype(float).round(9)
+        gone |= np.fromiter(
+            (key in numbers for key in zip(units, months, values, strict=True)), bool, len(charts)
+        )
+    result = charts.copy()
+    was_gone = charts["suppressed_reason"].notna().to_numpy()
+    for column in ("value", "n", "special_cause"):
+        result[column] = _nullable(result[column]).mask(gone)
+    segment = [charts["chart_id"], charts["segment"].fillna(0)]
+    without_lines = pd.Series(gone | was_gone).groupby(segment).transform("any").to_numpy()
+    for column in ("centre", "lower_limit", "upper_limit", "special_cause"):
+        result[column] = result[column].mask(without_lines)
+    result["suppressed_reason"] = charts["suppressed_reason"].mask(without_lines & ~was_gone, WOULD_REVEAL)
+    return result
+
+
+def _quality(
+    quality: pd.DataFrame, before: Mapping[str, pd.DataFrame], after: Mapping[str, pd.DataFrame]
+) -> pd.DataFrame:
+    """Checks of one clinic's or the organisation's month do not repeat a number that is hidden elsewhere."""
+    if quality.empty:
+        return quality
+    numbers = _hidden_numbers(before, after)
+    months = pd.DatetimeIndex(pd.to_datetime(quality["period_start"]))
+    gone = np.zeros(len(quality), bool)
+    for column in ("n_rows", "n_flagged"):
+        values = pd.to_numeric(quality[column]).astype(float)
+        for unit in ("clinic|" + quality["subject"].astype(str), pd.Series(_WHOLE, index=quality.index)):
+            keys = zip(unit, months, values, strict=True)
+            gone |= np.fromiter((key in numbers for key in keys), bool, len(quality))
+    result = quality.copy()
+    for column in ("n_rows", "n_flagged", "flagged_share"):
+        result[column] = _nullable(result[column]).mask(gone)
+    result["sentence"] = quality["sentence"].mask(gone, RULES["data_quality"].texts["sentence"])
+    return result

@@ -1,0 +1,119 @@
+"""From an estimate to a word a leader can act on, one sentence why, and the answers still needed.
+
+Not here: how the estimate was made (`trust.estimators`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from scipy import stats
+
+Word = Literal["better", "worse", "no_clear_change", "cannot_tell_yet"]
+
+EFFECT_THAT_MATTERS: Final = 5.0
+"""Points of the 0-100 score: a change of this size must not be missed, and one below it may be called
+none."""
+
+POWER: Final = 0.80
+"""Chance of finding an effect that matters, by which answers still needed are counted."""
+
+FALSE_DISCOVERY_RATE: Final = 0.05
+"""Largest q-value of a change that is called real."""
+
+MINIMUM_CLUSTERS: Final = 8
+"""Fewest providers, clinics or patients on either side of the comparison."""
+
+PRE_TREND_LIMIT: Final = 0.01
+"""p-value of the test of the months before, below which the two sides were not comparable."""
+
+CLUSTER_WORDS: Final = {"patient": "patients", "provider": "providers", "clinic": "clinics"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`word` and the sentence that says why. `n_needed`: more answers of the treated until an effect of 5
+    points would be found with 80 % power (0: there are enough), None where nothing could be estimated."""
+
+    word: Word
+    reason: str
+    n_needed: int | None
+
+
+def judge(
+    *,
+    estimate: float,
+    std_error: float,
+    low: float,
+    high: float,
+    q_value: float,
+    pre_trend_p_value: float | None,
+    unit_level: str,
+    n_treated_clusters: int,
+    n_comparison_clusters: int,
+    n_responses: int,
+    minimum_clusters: int = MINIMUM_CLUSTERS,
+) -> Verdict:
+    """The verdict on an effect in points of the 0-100 score with its 95 % interval and its q-value.
+
+    better: the interval lies above 0 and q is at most .05; worse: below 0, likewise; no_clear_change: the
+    interval holds 0 and no effect of 5 points either way; otherwise, and whenever there are too few clusters
+    or the two sides already moved apart before the start, cannot_tell_yet.
+    """
+    needed = answers_needed(std_error, n_responses)
+    span = f"({low:+.1f} to {high:+.1f})"
+    if min(n_treated_clusters, n_comparison_clusters) < minimum_clusters:
+        have = f"{n_treated_clusters:,} with it and {n_comparison_clusters:,} without"
+        places = CLUSTER_WORDS[unit_level]
+        reason = f"Too few {places} to tell: {have}, at least {minimum_clusters} of each are needed."
+        return Verdict("cannot_tell_yet", reason, needed)
+    if pre_trend_p_value is not None and pre_trend_p_value < PRE_TREND_LIMIT:
+        return Verdict(
+            "cannot_tell_yet",
+            "The two groups were already moving apart before the start, so the difference after it proves nothing.",
+            needed,
+        )
+    is_change = low > 0 or high < 0
+    if is_change and q_value <= FALSE_DISCOVERY_RATE:
+        word: Word = "better" if estimate > 0 else "worse"
+        side = "higher" if estimate > 0 else "lower"
+        reason = f"Trust is {abs(estimate):.1f} points {side} {span} than it would have been without it."
+        return Verdict(word, reason, needed)
+    if not is_change and low > -EFFECT_THAT_MATTERS and high < EFFECT_THAT_MATTERS:
+        reason = (
+            f"No clear change: an effect of {EFFECT_THAT_MATTERS:.0f} points either way is ruled out {span}."
+        )
+        return Verdict("no_clear_change", reason, needed)
+    if is_change:
+        reason = (
+            f"A change is likely {span}, but with several strategies judged at once it may still be chance."
+        )
+    else:
+        reason = f"The answers fit no change as well as one that matters {span}."
+    return Verdict("cannot_tell_yet", f"{reason} {_what_would_tell(needed)}", needed)
+
+
+def answers_needed(std_error: float, n_responses: int, effect: float = EFFECT_THAT_MATTERS) -> int:
+    """How many more answers of the treated until `effect` would be found with 80 % power at the 5 % level.
+
+    The squared standard error shrinks as answers grow, if they come from more patients, providers and clinics
+    of the same kind; more answers of the same few clinics bring less. Normal approximation; 0 where there are
+    enough.
+    """
+    multiple = float(stats.norm.ppf(0.975) + stats.norm.ppf(POWER))
+    n_total = n_responses * (multiple * std_error / effect) ** 2
+    return max(0, math.ceil(n_total - n_responses))
+
+
+def _what_would_tell(needed: int) -> str:
+    if needed == 0:
+        return "Another quarter of answers should settle it."
+    return f"About {_about(needed):,} more answers are needed."
+
+
+def _about(number: int) -> int:
+    """A count rounded up to two leading digits, as it is an estimate itself."""
+    unit: int = 10 ** max(0, len(str(number)) - 2)
+    return math.ceil(number / unit) * unit
