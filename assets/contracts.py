@@ -42,7 +42,8 @@ def _stock(kind: str, rule: str, **arguments: Any) -> Callable[[], Expectation]:
     def build() -> Expectation:
         import great_expectations.expectations as expectations
 
-        return getattr(expectations, kind)(meta={"rule": rule}, **arguments)
+        built: Expectation = getattr(expectations, kind)(meta={"rule": rule}, **arguments)
+        return built
 
     return build
 
@@ -54,9 +55,7 @@ def _query(rule: str, query: str) -> Callable[[], Expectation]:
 def present(column: str) -> Rule:
     name = f"{column}_present"
     shown = f"{column}_text" if column.endswith(("_date", "_at")) else column
-    return Rule(
-        name, column, f"{column} is filled in", _stock("ExpectColumnValuesToNotBeNull", name, column=shown)
-    )
+    return Rule(name, column, f"{column} is filled in", _stock("ExpectColumnValuesToNotBeNull", name, column=shown))
 
 
 def readable(column: str, what: str) -> Rule:
@@ -101,8 +100,8 @@ def one_of(column: str, known: tuple[str, ...]) -> Rule:
 def an_option(item_id: str) -> Rule:
     name = f"{item_id}_in_range"
     query = (
-        f"select batch_id, row_number from (select * from {{batch}}) as answers where {item_id} is not null and not exists ("
-        "select 1 from staging.item_options as options where options.mapping = answers.mapping "
+        f"select batch_id, row_number from (select * from {{batch}}) as answers where {item_id} is not null "
+        "and not exists (select 1 from staging.item_options as options where options.mapping = answers.mapping "
         f"and options.item_id = '{item_id}' and options.answer_text = answers.{item_id})"
     )
     return Rule(name, item_id, f"{item_id} is one of the instrument's options", _query(name, query))

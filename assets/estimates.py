@@ -6,12 +6,13 @@ The assets of group estimates belong here. Every number is made in `trust` or in
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
+from trust.reliability import instrument_health
 
 from assets.warehouse import WarehouseResource
 from trust.estimate import effects_frame, estimate_strategies, event_effects_frame
-from trust.reliability import instrument_health
 
 
 @dg.multi_asset(
@@ -33,7 +34,7 @@ from trust.reliability import instrument_health
         ),
     ],
 )
-def strategy_estimates(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult]:
+def strategy_estimates(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult[Any]]:
     """The effect of each strategy by every method, with its verdict, or the reason why there is none."""
     with warehouse.step("marts.strategy_effects") as open_warehouse:
         cells = open_warehouse.frame("select * from marts.strategy_cells")
@@ -55,7 +56,7 @@ def strategy_estimates(warehouse: WarehouseResource) -> Iterator[dg.MaterializeR
     kinds={"python"},
     description="One row per instrument version, scale and year: whether its items hold together.",
 )
-def instrument_health_asset(warehouse: WarehouseResource) -> dg.MaterializeResult:
+def instrument_health_asset(warehouse: WarehouseResource) -> dg.MaterializeResult[Any]:
     """Reliability, ceiling and direction of every scale in use."""
     with warehouse.step("marts.instrument_health") as open_warehouse:
         cells = open_warehouse.frame("select * from marts.instrument_cells")

@@ -125,7 +125,7 @@ def validate(
     }
     outcomes = []
     for expectation in expectations:
-        rule = expectation.meta["rule"]
+        rule = (expectation.meta or {})["rule"]
         result = results[rule]
         if _could_not_run(result.exception_info):
             raise RuntimeError(f"rule {rule} could not be evaluated")

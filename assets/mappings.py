@@ -141,9 +141,7 @@ def _as_mapping(path: Path) -> FeedMapping:
         )
     feed = given["feed"]
     if feed not in FEEDS:
-        raise SettingsError(
-            f"unknown feed {feed!r}", place=place, remedy=f"use one of: {', '.join(FEEDS)}"
-        )
+        raise SettingsError(f"unknown feed {feed!r}", place=place, remedy=f"use one of: {', '.join(FEEDS)}")
     if given.get("format", "csv") != "csv":
         raise SettingsError("unknown format", place=place, remedy="use: csv")
     named = set(given.get("columns", {})) | set(given.get("made_from", {})) | set(given.get("constants", {}))
@@ -162,9 +160,7 @@ def _as_mapping(path: Path) -> FeedMapping:
             )
     items = given.get("items", {})
     for item_id in sorted((set(items) | set(given.get("codes", {}))) - set(ITEM_IDS)):
-        raise SettingsError(
-            f"unknown item {item_id!r}", place=place, remedy="see docs/reference/instruments.md"
-        )
+        raise SettingsError(f"unknown item {item_id!r}", place=place, remedy="see docs/reference/instruments.md")
     return FeedMapping(
         name=path.stem,
         feed=feed,

@@ -52,15 +52,11 @@ def check_table(warehouse: Warehouse, feed: str) -> list[RuleResult]:
     return results
 
 
-def _validate(
-    warehouse: Warehouse, feed: str, rules: Sequence[Rule]
-) -> list[tuple[RuleResult, str | None]]:
+def _validate(warehouse: Warehouse, feed: str, rules: Sequence[Rule]) -> list[tuple[RuleResult, str | None]]:
     from assets.expectations import validate  # seconds to import: only where rules are checked
 
     n_rows = warehouse.value(f"select count(*) from staging.incoming_{feed}")
-    outcomes = validate(
-        warehouse.connection, "staging", f"incoming_{feed}", [rule.expectation() for rule in rules]
-    )
+    outcomes = validate(warehouse.connection, "staging", f"incoming_{feed}", [rule.expectation() for rule in rules])
     return [
         (RuleResult(feed, rule, n_rows, outcome.n_broken), outcome.offenders)
         for rule, outcome in zip(rules, outcomes, strict=True)

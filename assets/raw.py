@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
@@ -56,7 +57,7 @@ def raw_asset(feed: str) -> dg.AssetsDefinition:
         kinds={"duckdb", "csv"},
         description=f"Every {feed} file as received: text, identifiers replaced, comments dropped.",
     )
-    def take_in_feed(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult]:
+    def take_in_feed(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult[Any]]:
         with warehouse.step(f"raw.{feed}") as open_warehouse:
             workspace = warehouse.workspace
             mappings = load_mappings(workspace.feeds)

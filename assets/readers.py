@@ -36,28 +36,25 @@ def read_csv(warehouse: Warehouse, file: InboxFile) -> int:
     _check_header(file, header)
     source = "read_csv($path, all_varchar = true, auto_detect = false, header = true, columns = $columns, "
     source += "delim = $delimiter, quote = '\"', escape = '\"', encoding = $encoding, strict_mode = true)"
-    # DuckDB takes a struct for `columns`; positional names keep any header text out of the SQL
+    # positional names keep any header text out of the SQL
     names = {column: f"c{position}" for position, column in enumerate(header)}
     parameters = {
         "path": str(file.path),
-        "columns": {name: "VARCHAR" for name in names.values()},
+        "columns": dict.fromkeys(names.values(), "VARCHAR"),
         "delimiter": delimiter,
         "encoding": DUCKDB_ENCODING[file.encoding],
     }
     selected = ", ".join(f"{expression} as {name}" for name, expression in _selection(file.mapping, names))
+    problem: Exception | None = None
     try:
-        warehouse.execute(
-            f"create or replace temporary table arriving as select {selected} from {source}", parameters
-        )
+        warehouse.execute(f"create or replace temporary table arriving as select {selected} from {source}", parameters)
     except duckdb.Error as error:
         problem = _csv_problem(file, str(error))
-    else:
-        problem = None
     if problem is not None:  # raised outside the handler: the reader's own text quotes the row
         raise problem
     if file.has_changed():
         raise changed_while_read(file.path)
-    return warehouse.value("select count(*) from arriving")
+    return int(warehouse.value("select count(*) from arriving"))
 
 
 READERS: dict[str, Callable[[Warehouse, InboxFile], int]] = {"csv": read_csv}
@@ -143,6 +140,4 @@ def _csv_problem(file: InboxFile, text: str) -> Exception:
         )
     if "No space left" in text or "File too large" in text or "Out of Memory" in text:
         return Warehouse.storage_problem(text)
-    return BadInputError(
-        "the file is not well-formed CSV", place=place, remedy="export it again as CSV (UTF-8)"
-    )
+    return BadInputError("the file is not well-formed CSV", place=place, remedy="export it again as CSV (UTF-8)")

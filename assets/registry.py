@@ -6,6 +6,7 @@ Writing what the program knows beforehand into core belongs here. Nothing that c
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -36,7 +37,8 @@ def instruments_frame() -> pd.DataFrame:
     """One row per instrument version and scale (one without a scale for an instrument that is not scored)."""
     rows = []
     for instrument in INSTRUMENTS:
-        for scale_id in [scale.scale_id for scale in instrument.scales] or [None]:
+        scale_ids: list[str | None] = [scale.scale_id for scale in instrument.scales]
+        for scale_id in scale_ids or [None]:
             rows.append(
                 {
                     "instrument_id": instrument.instrument_id,
@@ -99,7 +101,7 @@ REGISTRY_TABLES = ("strategies", "instruments", "items", "settings")
     specs=[dg.AssetSpec(["core", name], group_name="core", kinds={"duckdb"}) for name in REGISTRY_TABLES],
     name="core_registry",
 )
-def core_registry(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult]:
+def core_registry(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult[Any]]:
     """The strategies, instruments, items and settings that tables refer to."""
     with warehouse.step("core.registry") as open_warehouse:
         frames = {

@@ -6,6 +6,7 @@ Running sql/checks and counting offenders belong here. The rules of one feed are
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -20,10 +21,10 @@ KEY = dg.AssetKey(["marts", "rule_results"])
 
 def rule_results_frame(warehouse: Warehouse) -> pd.DataFrame:
     """One row per rule: where it holds, what it says, how many rows break it, whether a breach stops the run."""
-    quarantined = dict(
-        ((feed, rule), count)
+    quarantined = {
+        (feed, rule): count
         for feed, rule, count in warehouse.rows("select feed, rule, count(*) from quarantine.rows group by all")
-    )
+    }
     rows: list[dict[str, object]] = []
     for feed, rules in ROW_RULES.items():
         for rule in (*rules, *TABLE_RULES[feed]):
@@ -60,7 +61,7 @@ def rule_results_frame(warehouse: Warehouse) -> pd.DataFrame:
     ],
     description="One row per rule: how many rows break it.",
 )
-def rule_results(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult]:
+def rule_results(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult[Any]]:
     """Runs every rule across tables; one that is marked so stops the run when any row breaks it."""
     with warehouse.step("marts.rule_results") as open_warehouse:
         frame = rule_results_frame(open_warehouse)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import sqlglot
@@ -120,7 +121,7 @@ def unique_dependencies(of: list[SqlModel]) -> list[dg.AssetKey]:
     """The assets that these models read; raw and quarantine are written by assets that come before them anyway."""
     names = {name for model in of for name in model.dependencies}
     keys = {_asset_key(name) for name in names if not name.startswith(("quarantine.", "raw."))}
-    return sorted(keys, key=lambda key: key.path)
+    return sorted(keys, key=lambda key: tuple(key.path))
 
 
 def model_asset(model: SqlModel) -> dg.AssetsDefinition:
@@ -133,7 +134,7 @@ def model_asset(model: SqlModel) -> dg.AssetsDefinition:
         deps=unique_dependencies([model]),
         description=model.sentence,
     )
-    def build_model(warehouse: WarehouseResource) -> dg.MaterializeResult:
+    def build_model(warehouse: WarehouseResource) -> dg.MaterializeResult[Any]:
         with warehouse.step(model.name) as open_warehouse:
             n_rows = build(open_warehouse, model)
         return dg.MaterializeResult(metadata={"n_rows": n_rows})
@@ -145,4 +146,3 @@ def sql_assets() -> Iterator[dg.AssetsDefinition]:
     """An asset for every SQL file in sql/core and sql/marts."""
     for schema in ("core", "marts"):
         yield from map(model_asset, models(schema))
-

@@ -6,6 +6,7 @@ The assets of group staging belong here. Rules are in `contracts`, what happens 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -69,12 +70,11 @@ def staging_asset(feed: str) -> dg.AssetsDefinition:
         kinds={"duckdb", "sql"},
         deps=[dg.AssetKey(["raw", feed])],
         check_specs=[
-            dg.AssetCheckSpec(rule.name, asset=key, description=rule.sentence, blocking=rule.blocks)
-            for rule in rules
+            dg.AssetCheckSpec(rule.name, asset=key, description=rule.sentence, blocking=rule.blocks) for rule in rules
         ],
         description=f"Every valid row of {feed} ever received, typed; superseded ones are kept and marked.",
     )
-    def stage_feed(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult]:
+    def stage_feed(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult[Any]]:
         with warehouse.step(f"staging.{feed}") as open_warehouse:
             results, n_kept = stage(open_warehouse, feed)
         broken = {result.rule.name: result for result in results}

@@ -18,7 +18,7 @@ import pandas as pd
 from dagster import ConfigurableResource, InitResourceContext
 from pydantic import PrivateAttr
 
-from assets.mappings import FEEDS, ITEM_IDS
+from assets.mappings import ITEM_IDS
 from assets.workspace import Workspace
 from trust.errors import MendError, NoRoomError, RunInProgressError
 from trust.pseudonym import pads
@@ -102,9 +102,7 @@ class Warehouse:
         row = self.execute(sql, parameters).fetchone()
         return None if row is None else row[0]
 
-    def rows(
-        self, sql: str, parameters: Mapping[str, Any] | Sequence[Any] | None = None
-    ) -> list[tuple[Any, ...]]:
+    def rows(self, sql: str, parameters: Mapping[str, Any] | Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
         return self.execute(sql, parameters).fetchall()
 
     def frame(self, sql: str) -> pd.DataFrame:
@@ -113,7 +111,7 @@ class Warehouse:
 
     def write_frame(self, table: str, frame: pd.DataFrame) -> None:
         """Write a small frame as a table, replacing it; numbers keep as many decimals as those of SQL marts."""
-        decimals = {name: DECIMALS for name in frame.select_dtypes("floating").columns}
+        decimals = dict.fromkeys(frame.select_dtypes("floating").columns, DECIMALS)
         self.connection.register("given_frame", frame.round(decimals))
         try:
             self.execute(f"create or replace table {table} as select * from given_frame")

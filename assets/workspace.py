@@ -115,15 +115,11 @@ class Workspace:
         try:
             given = tomllib.loads(self.settings_file.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SettingsError(
-                f"mend.toml cannot be read: {error}", place=place, remedy="correct that line"
-            ) from None
+            raise SettingsError(f"mend.toml cannot be read: {error}", place=place, remedy="correct that line") from None
         known = Settings.__dataclass_fields__
         for name, value in given.items():
             if name not in known:
-                raise SettingsError(
-                    f"unknown setting {name!r}", place=place, remedy=f"use one of: {', '.join(known)}"
-                )
+                raise SettingsError(f"unknown setting {name!r}", place=place, remedy=f"use one of: {', '.join(known)}")
             wanted = type(getattr(Settings(), name))
             if type(value) is not wanted:
                 raise SettingsError(

@@ -85,9 +85,7 @@ def _mark(kind: str, value: Any) -> str:
     if kind == "verdict":
         return str(value)
     if kind == "course":
-        return {"rising": "better", "falling": "worse", "steady": "no_clear_change"}.get(
-            str(value), "cannot_tell_yet"
-        )
+        return {"rising": "better", "falling": "worse", "steady": "no_clear_change"}.get(str(value), "cannot_tell_yet")
     if kind == "cause":
         return {"up": "better", "down": "worse"}.get(direction(value), "")
     if kind == "status":

@@ -59,9 +59,7 @@ def signal(chart: DataFrame, breaks: Sequence[Timestamp]) -> Signal:
     periods = [Timestamp(period) for period in shown["period_start"]]
     ways = [direction(cause) for cause in shown["special_cause"]]
     is_settled = not is_missing(shown["is_trial"].iloc[-1]) and not bool(shown["is_trial"].iloc[-1])
-    recent = [
-        position for position in range(len(ways)) if position >= len(ways) - RECENT_MONTHS and ways[position]
-    ]
+    recent = [position for position in range(len(ways)) if position >= len(ways) - RECENT_MONTHS and ways[position]]
     if recent:
         begin = recent[-1]
         while begin > 0 and ways[begin - 1] == ways[recent[-1]]:
@@ -174,25 +172,14 @@ def _why(verdict: str, seen: Signal, yearly: str, noun: str) -> list[str]:
     if verdict in ("rising", "falling"):
         reasons = []
         if seen.way and seen.is_settled:
-            reasons.append(
-                f"Since {since} the months are {higher[seen.way]} than the usual ups and downs explain."
-            )
+            reasons.append(f"Since {since} the months are {higher[seen.way]} than the usual ups and downs explain.")
         if yearly in higher:
-            reasons.append(
-                f"The last quarter is {higher[yearly]} than the same quarter last year by more than chance."
-            )
+            reasons.append(f"The last quarter is {higher[yearly]} than the same quarter last year by more than chance.")
         return reasons
     if verdict == "steady":
         if seen.is_settled and not seen.way:
-            return [
-                f"No real change since {since}: every month since then lies within the usual ups and downs."
-            ]
-        return [
-            (
-                "The last quarter is no different from the same one last year, as far as these answers can "
-                "show."
-            )
-        ]
+            return [f"No real change since {since}: every month since then lies within the usual ups and downs."]
+        return [("The last quarter is no different from the same one last year, as far as these answers can show.")]
     if seen.way and yearly in higher and higher[seen.way] != higher[yearly]:
         return ["The latest months and the comparison with a year ago point in opposite directions."]
     if seen.since is not None and not seen.is_settled:
@@ -227,12 +214,6 @@ def _about_breaks(breaks: Sequence[tuple[Timestamp, str]], chart: DataFrame, now
         what = "are changes in how answers were collected, so nothing is compared across them."
     sentences = [f"The change{'' if len(months) == 1 else 's'} in {names} {what}"]
     start, end = now["window_start"], now["window_end"]
-    if (
-        not is_missing(start)
-        and not is_missing(end)
-        and any(Timestamp(start) < at <= Timestamp(end) for at in months)
-    ):
-        sentences.append(
-            "The last quarter itself holds answers from before and after the change: read it with care."
-        )
+    if not is_missing(start) and not is_missing(end) and any(Timestamp(start) < at <= Timestamp(end) for at in months):
+        sentences.append("The last quarter itself holds answers from before and after the change: read it with care.")
     return sentences

@@ -240,9 +240,7 @@ class Marts:
         truth = given.get("truth")
         if truth is not None and "strategy_id" not in truth.columns:
             given["truth"] = truth.rename(columns={"strategy": "strategy_id"})
-        return cls(
-            {name: _with_columns(given.get(name), columns) for name, columns in COLUMNS.items()}, dict(about)
-        )
+        return cls({name: _with_columns(given.get(name), columns) for name, columns in COLUMNS.items()}, dict(about))
 
     def rows(self, table: str, **cells: Any) -> DataFrame:
         """The rows of a table whose cells equal the given ones, in the table's own order."""
@@ -303,9 +301,7 @@ class Marts:
         Where the organisation has several charts, the one whose id or measure names the scale, then the
         score.
         """
-        charts = self.rows("control_charts", unit_level="organisation").sort_values(
-            ["chart_id", "period_start"]
-        )
+        charts = self.rows("control_charts", unit_level="organisation").sort_values(["chart_id", "period_start"])
         return _one_chart(charts, self.scale_id)
 
     def unit_chart(self, unit_level: str, unit_id: Any) -> DataFrame:
@@ -316,8 +312,8 @@ class Marts:
     def breaks(self, unit_level: str = "organisation", unit_id: str = "all") -> list[tuple[Timestamp, str]]:
         """Months from which answers were collected in another way, with the sentence that says so, in order.
 
-        A break comes from the data quality checks (one that is about a clinic counts for that clinic only) or from a
-        new segment of the unit's control chart.
+        A break comes from the data quality checks (one about a clinic counts for that clinic only) or from
+        a new segment of the unit's control chart.
         """
         clinics = set(self.rows("trust_summary", unit_level="clinic")["unit_id"]) - {unit_id}
         found: dict[Timestamp, str] = {}

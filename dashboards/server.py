@@ -99,9 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.MISDIRECTED_REQUEST, "text/plain; charset=utf-8", b"Wrong host.", with_body)
             return
         if not (self.site / "index.html").is_file():
-            self._send(
-                HTTPStatus.SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", NO_RELEASE.encode(), with_body
-            )
+            self._send(HTTPStatus.SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", NO_RELEASE.encode(), with_body)
             return
         try:
             found = find_file(self.site, self.path)
@@ -109,9 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
         except (OSError, ValueError):
             found, body = None, None
         if found is None or body is None:
-            self._send(
-                HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", b"There is no such page.", with_body
-            )
+            self._send(HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", b"There is no such page.", with_body)
             return
         self._send(HTTPStatus.OK, CONTENT_TYPES[found.suffix], body, with_body)
 

@@ -52,9 +52,7 @@ def write_site(folder: Path, frames: Mapping[str, DataFrame], about: Mapping[str
         html = template.render(page=page, pages=pages, header=header)
         written.append(_write(folder / page.name, html))
         for table in tables(page):
-            written.append(
-                _write(folder / "data" / f"{table.table_id}.csv", f"\ufeff{csv_text(table.frame)}")
-            )
+            written.append(_write(folder / "data" / f"{table.table_id}.csv", f"\ufeff{csv_text(table.frame)}"))
     assets = folder / "assets"
     for name in ("style.css", "pages.js"):
         written.append(_write(assets / name, (TEMPLATES / name).read_text(encoding="utf-8")))
@@ -117,9 +115,7 @@ def charts(page: Page) -> Iterator[Chart]:
 def _header(marts: Marts) -> dict[str, Any]:
     """The line at the top of every page."""
     parts = [f"Data to {date(marts.fact('as_of_date'))}"]
-    n_responses, n_visits, answered = (
-        marts.fact(name) for name in ("n_responses", "n_visits", "response_share")
-    )
+    n_responses, n_visits, answered = (marts.fact(name) for name in ("n_responses", "n_visits", "response_share"))
     if n_responses is not None:
         of = f" of {plural(n_visits, 'visit', 'visits')}" if n_visits else ""
         percent = f" ({share(answered)})" if n_visits and not is_missing(answered) else ""

@@ -199,6 +199,4 @@ def axis_note(low: float, high: float, unit: str = "points") -> str:
     """Says in words that an axis does not run over the whole of its scale; empty when it does from 0."""
     if low <= 0:
         return ""
-    return (
-        f"The upright axis runs from {low:.0f} to {high:.0f} {unit}, not from 0, so that change can be seen."
-    )
+    return f"The upright axis runs from {low:.0f} to {high:.0f} {unit}, not from 0, so that change can be seen."

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.mappings import choose_mapping, load_mappings
 from assets.inbox import list_files
+from assets.mappings import choose_mapping, load_mappings
 from assets.workspace import Workspace
 
 JOB_NAME = "take_in_and_publish"

@@ -40,9 +40,7 @@ class CheckResult:
         return asdict(self)
 
 
-def check_files(
-    workspace: Workspace, files: Sequence[Path], announce: Callable[[str], None]
-) -> list[CheckResult]:
+def check_files(workspace: Workspace, files: Sequence[Path], announce: Callable[[str], None]) -> list[CheckResult]:
     """Check files one by one against the workspace's mappings (the built-in ones where there is no workspace)."""
     is_workspace = workspace.settings_file.is_file()
     known = frozenset(ledger(workspace)) if is_workspace else frozenset()
@@ -77,9 +75,7 @@ def _check_file(workspace: Workspace, path: Path, known: frozenset[str]) -> Chec
         with warehouse.guarded(path.name):
             n_read = take_in(warehouse, file)
             results, n_kept = stage(warehouse, mapping.feed)
-            n_quarantined = int(
-                warehouse.value("select count(distinct (batch_id, row_number)) from quarantine.rows")
-            )
+            n_quarantined = int(warehouse.value("select count(distinct (batch_id, row_number)) from quarantine.rows"))
     finally:
         connection.close()
     broken = {result.rule.name: result.n_broken for result in results if result.n_broken}

@@ -119,9 +119,9 @@ def demo(
 @app.command()
 def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files to look at.")],
-    workspace: Annotated[
-        Path, typer.Option("--workspace", "-w", help="Whose mappings and settings apply.")
-    ] = Path("."),
+    workspace: Annotated[Path, typer.Option("--workspace", "-w", help="Whose mappings and settings apply.")] = Path(
+        "."
+    ),
     as_json: Annotated[bool, typer.Option("--json", help="For a program to read.")] = False,
 ) -> None:
     """Look at files without taking them in: rows that would be kept, set aside (by rule) or corrected.
@@ -164,14 +164,15 @@ def run(folder: WorkspaceArgument = Path(".")) -> None:
         outcome = run_pipeline(workspace, announce)
     for file, first in outcome.plan.repeated:
         output.print(
-            f"{file.path.name} is the same file as {first.path.name}: taken in once.", soft_wrap=True, highlight=False
+            f"{file.path.name} is the same file as {first.path.name}: taken in once.",
+            soft_wrap=True,
+            highlight=False,
         )
     for file in outcome.plan.known:
         output.print(f"{file.path.name} was taken in before: not taken in again.", soft_wrap=True, highlight=False)
     for path in outcome.plan.unmatched:
         errors.print(
-            f"{path.name}: no mapping fits its name, so it was left in the inbox. "
-            "See docs/how-to/map-your-own-file.md",
+            f"{path.name}: no mapping fits its name, so it was left in the inbox. See docs/how-to/map-your-own-file.md",
             soft_wrap=True,
             highlight=False,
         )

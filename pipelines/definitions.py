@@ -41,7 +41,7 @@ def assets_of_a_run() -> list[dg.AssetsDefinition]:
         *ESTIMATE_ASSETS,
     ]
     keys = [key for definition in before_release for key in definition.keys]
-    return [*before_release, release_asset(sorted(keys, key=lambda key: key.path))]
+    return [*before_release, release_asset(sorted(keys, key=lambda key: tuple(key.path)))]
 
 
 def build(root: Path | None = None, **overrides: Any) -> dg.Definitions:

@@ -6,7 +6,7 @@ Reading a finished release belongs here. Making one does not.
 from __future__ import annotations
 
 import csv
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -28,9 +28,7 @@ FORMULA_BEGINNINGS = "^[=+@\\t\\r-]"
 def _release_file(workspace: Workspace, audience: str) -> Path:
     file = workspace.current / f"{audience}.duckdb"
     if not file.is_file():
-        raise SettingsError(
-            "there is no release yet", place=str(workspace.root), remedy="first: mend run DIR"
-        )
+        raise SettingsError("there is no release yet", place=str(workspace.root), remedy="first: mend run DIR")
     return file
 
 
@@ -49,7 +47,15 @@ def strategies_table(workspace: Workspace) -> Table:
         rows = connection.execute(query).fetchall()
     truths = true_effects(workspace)
     table = Table(title="What each strategy did (points on 0-100; 95 % intervals)")
-    for heading in ("strategy", "delivered", "noticed", "naive before/after", "honest estimate", "truth", "verdict"):
+    for heading in (
+        "strategy",
+        "delivered",
+        "noticed",
+        "naive before/after",
+        "honest estimate",
+        "truth",
+        "verdict",
+    ):
         table.add_column(heading, justify="left" if heading in {"strategy", "verdict"} else "right")
     for strategy_id, name, delivered, noticed, naive, estimate, low, high, verdict in rows:
         truth = truths.get(strategy_id)
@@ -79,7 +85,7 @@ def status_lines(workspace: Workspace) -> list[str]:
     if manifest is None:
         lines.append("No release yet.")
     else:
-        made = datetime.fromtimestamp((workspace.current / "manifest.json").stat().st_mtime)
+        made = datetime.fromtimestamp((workspace.current / "manifest.json").stat().st_mtime, tz=UTC).astimezone()
         rows = manifest["rows"]
         lines.append(f"Release {manifest['release_id']}, made {made:%d %b %Y %H:%M}.")
         lines.append(
@@ -87,7 +93,9 @@ def status_lines(workspace: Workspace) -> list[str]:
             f"{rows['quarantined']:,} quarantined + {rows['superseded']:,} superseded."
         )
         lines.append(f"Overview page: {workspace.current / 'site' / 'index.html'}")
-    lines.append(f"Inbox: {len(plan.new)} new, {len(plan.known)} taken in before, {len(plan.unmatched)} without a mapping.")
+    lines.append(
+        f"Inbox: {len(plan.new)} new, {len(plan.known)} taken in before, {len(plan.unmatched)} without a mapping."
+    )
     lines += [f"  new: {file.path.name} ({file.mapping.feed})" for file in plan.new]
     lines += [f"  no mapping fits: {path.name}" for path in plan.unmatched]
     return lines
@@ -113,13 +121,13 @@ def export_tables(workspace: Workspace, to: Path, audience: str, file_format: st
             columns = connection.execute(f"describe {schema}.{table}").fetchall()
             texts = [name for name, kind, *_ in columns if kind == "VARCHAR" and file_format == "csv"]
             harmless = ", ".join(
-                f"case when regexp_matches({name}, '{FORMULA_BEGINNINGS}') then '''' || {name} else {name} end as {name}"
+                f"if(regexp_matches({name}, '{FORMULA_BEGINNINGS}'), '''' || {name}, {name}) as {name}"
                 for name in texts
             )
             selected = f"* replace ({harmless})" if harmless else "*"
+            target = str(path).replace("'", "''")
             connection.execute(
-                f"copy (select {selected} from {schema}.{table} order by all) to '{str(path).replace(chr(39), chr(39) * 2)}' "
-                f"(format {file_format})"
+                f"copy (select {selected} from {schema}.{table} order by all) to '{target}' (format {file_format})"
             )
             written.append(path)
     return written

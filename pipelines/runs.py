@@ -69,9 +69,7 @@ def run(workspace: Workspace, announce: Callable[[str], None] = lambda step: Non
         known = ledger(workspace)
         plan = plan_inbox(workspace.inbox, load_mappings(workspace.feeds), frozenset(known))
         manifest = current_manifest(workspace)
-        is_current = not known or (
-            manifest is not None and manifest["fingerprint"] == fingerprint(workspace, known)
-        )
+        is_current = not known or (manifest is not None and manifest["fingerprint"] == fingerprint(workspace, known))
         if not plan.new and is_current:
             return RunOutcome(plan, None, {})
         _run_in_process(workspace, announce)

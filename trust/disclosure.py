@@ -881,7 +881,7 @@ def _choice(
     n_gaps = np.bincount(sums.sum_id[is_gap], minlength=len(sums.kind))
     would_break = (n_gaps == 0) & (sums.kind != _SPLIT)
     n_broken = np.bincount(sums.cell, weights=would_break[sums.sum_id], minlength=len(cells.value))
-    able = np.flatnonzero(broken[sums.sum_id] & known[sums.cell] & ~cells.is_known[sums.cell])
+    able = np.flatnonzero((broken[sums.sum_id] & known[sums.cell]) & ~cells.is_known[sums.cell] & (cells.value[sums.cell] > 0))
     at, cell = sums.sum_id[able], sums.cell[able]
     side = sums.is_total[able] != sums.hides_total[at]
     order = np.lexsort((cells.people[cell], n_broken[cell], side, ~cells.is_shown[cell], at))

@@ -29,9 +29,7 @@ PRE_TREND_WARNING = 0.05
 FEW_CLUSTERS_WARNING = 20
 """Fewer clusters than this on either side, and a reader is warned."""
 
-NAIVE_REASON = (
-    "Plain before and after: it counts what would have happened anyway, so it does not show an effect."
-)
+NAIVE_REASON = "Plain before and after: it counts what would have happened anyway, so it does not show an effect."
 
 
 @dataclass(frozen=True)
@@ -88,9 +86,7 @@ def estimate_strategies(
     """
     of_strategy = {str(strategy_id): rows for strategy_id, rows in cells.groupby("strategy_id", sort=False)}
     nothing = cells.iloc[:0]
-    fits = {
-        strategy.strategy_id: _fits(of_strategy.get(strategy.strategy_id, nothing)) for strategy in STRATEGIES
-    }
+    fits = {strategy.strategy_id: _fits(of_strategy.get(strategy.strategy_id, nothing)) for strategy in STRATEGIES}
     levels = {strategy_id: str(rows["unit_level"].iloc[0]) for strategy_id, rows in of_strategy.items()}
     estimates = [
         _estimate(strategy_id, method, levels.get(strategy_id), fit)
@@ -180,9 +176,7 @@ def _with_q_values(estimates: Sequence[Estimate]) -> list[Estimate]:
     """Benjamini-Hochberg over the strategies, within each method that is not naive."""
     q_values: dict[tuple[str, str], float] = {}
     for method in ESTIMATORS.keys() - {NAIVE_METHOD}:
-        p_values = {
-            e.strategy_id: e.p_value for e in estimates if e.method == method and e.p_value is not None
-        }
+        p_values = {e.strategy_id: e.p_value for e in estimates if e.method == method and e.p_value is not None}
         found = benjamini_hochberg(np.array(list(p_values.values())))
         q_values |= {(strategy_id, method): float(q) for strategy_id, q in zip(p_values, found, strict=True)}
     return [replace(e, q_value=q_values.get((e.strategy_id, e.method))) for e in estimates]

@@ -1,17 +1,18 @@
 """A made-up hospital whose truth is known: the five feeds as frames, and the true effect of each strategy.
-Not here: files, estimates, or anything the pipeline uses to judge a real hospital; no real person or record is in it.
+Not here: files, estimates, or anything that judges a real hospital. No real person or record is in it.
 
-How the people work, in one paragraph. Every patient has a lasting level of trust, a home clinic and a usual provider,
-and a state that wanders from month to month. Trust about one visit is the sum of these, of the clinic, of the provider,
-of a slow fall over the years, of the season and of the mood of the day. A breach takes trust away and most of the loss
-comes back by itself. Breaches happen more to patients whose own trust is already low, so that trust after a breach
-rises whatever is done. Strategies add a known number of points from the day they begin. Five Likert items measure trust
-with a ceiling, and whether a survey is answered at all depends on trust, channel and age.
+How the people work, in one paragraph. Every patient has a lasting level of trust, a home clinic and a usual
+provider, and a state that wanders from month to month. Trust about one visit is the sum of these, of the
+clinic, of the provider, of a slow fall over the years, of the season and of the mood of the day. A breach
+takes trust away and most of the loss comes back by itself. Breaches happen more to patients whose own trust
+is already low, so that trust after a breach rises whatever is done. Strategies add a known number of points
+from the day they begin. Five Likert items measure trust with a ceiling, and whether a survey is answered at
+all depends on trust, channel and age.
 
-What is kept simple on purpose, because it must be known to judge an estimate: a patient has at most one breach;
-breaches depend on the patient and not on what was done, so the same visits happen with and without a strategy;
-a strategy never stops working once begun; whether a strategy is applied after a breach depends on its severity,
-its kind and the clinic, never on what the patient answered.
+What is kept simple on purpose, because it must be known to judge an estimate: a patient has at most one
+breach; breaches depend on the patient and not on what was done, so the same visits happen with and without a
+strategy; a strategy never stops working once begun; whether a strategy is applied after a breach depends on
+its severity, its kind and the clinic, never on what the patient answered.
 """
 
 from __future__ import annotations
@@ -26,11 +27,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from trust.strategies import STRATEGIES
+
 Integers = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 Texts = npt.NDArray[np.object_]
+Flags = npt.NDArray[np.bool_]
 
-STRATEGIES: Final = ("apology", "communication", "transparency", "expectations", "follow_through", "empathy")
+STRATEGY_IDS: Final = tuple(strategy.strategy_id for strategy in STRATEGIES)
+# Where the made-up hospital applies each strategy: one of the levels the strategy can be applied at.
 UNIT_LEVELS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "apology": "patient",
@@ -56,13 +61,14 @@ TRUE_LATENT_EFFECTS: Final[Mapping[str, float]] = MappingProxyType(
 MONTHS_BEFORE_FIRST_ROLL_OUT: Final = 11
 MONTHS_AFTER_LAST_ROLL_OUT: Final = 12
 EFFECT_MONTHS: Final = 12
-# Days until a strategy is at full strength: what is done for a patient works at once, a training takes a month to set in.
+# Days until a strategy is at full strength: what is done for a patient works at once, a training takes a
+# month to set in.
 RAMP_DAYS: Final[Mapping[str, int]] = MappingProxyType({"patient": 1, "provider": 30, "clinic": 30})
 NEVER: Final = 2**29  # a day so late that nothing happens on or after it
 
 # --- trust, in points of the 0-100 scale ---
 MEAN_TRUST: Final = 75.0
-TRAIT_SD: Final = 13.0
+TRAIT_SD: Final = 14.0
 TRAIT_SHAPE: Final = 16.0  # of the gamma the trait is made from: skewness -2 / sqrt(16) = -0.5
 CLINIC_SD: Final = 3.0
 PROVIDER_SD: Final = 3.0
@@ -71,7 +77,13 @@ SEASON_AMPLITUDE: Final = 1.0
 STATE_SD: Final = 5.0
 STATE_MEMORY: Final = 0.7  # correlation of a patient's state with that of the month before
 MOOD_SD: Final = 8.0
-ITEM_SHIFTS: Final = (-3.0, 2.0, 0.0, 4.0, -3.0)  # how much easier than the average each item is to agree with
+ITEM_SHIFTS: Final = (
+    -3.0,
+    2.0,
+    0.0,
+    4.0,
+    -3.0,
+)  # how much easier than the average each item is to agree with
 ITEM_SD: Final = 15.0
 
 # --- breaches ---
@@ -88,14 +100,15 @@ SEVERITY_SHARES_BY_KIND: Final = (
 DROPS: Final = (8.0, 16.0, 28.0)
 RECOVERED_SHARE: Final = 0.75
 RECOVERY_HALF_LIFE_DAYS: Final = 91.0
-HAZARD_SCALE: Final = 11.0  # points of lower trust that multiply the chance of a breach by e
+HAZARD_SCALE: Final = 12.0  # points of lower trust that multiply the chance of a breach by e
 FOLLOW_UP_VISITS: Final = 2.5
 FOLLOW_UP_MEAN_DAYS: Final = 60.0
 
 # --- what is done after a breach: log-odds of applying the strategy ---
 REPAIR_BASE: Final = (0.35, 0.25, 0.35)
 REPAIR_BY_SEVERITY: Final = (-0.4, 0.3, 1.0)
-# Uncorrelated between strategies over the kinds, so that given severity one strategy says nothing about another.
+# Uncorrelated between strategies over the kinds, so that given severity one strategy says nothing about
+# another.
 REPAIR_BY_KIND: Final = (
     (-0.3, 0.3, 0.0, 0.3, -0.3),
     (0.3, 0.3, 0.0, -0.3, -0.3),
@@ -110,7 +123,9 @@ CASE_CLOSED_SHARE: Final = 0.05
 
 # --- roll-outs to providers and clinics ---
 NEVER_SHARE: Final = 0.35
-ROLL_OUT_WAVES: Final = 6
+ROLL_OUT_WAVES: Final[Mapping[str, int]] = MappingProxyType(
+    {"expectations": 6, "follow_through": 6, "empathy": 5}
+)
 TRAINING_DAYS: Final = 7  # the providers of one wave are trained on one of the first days of its month
 AGREED_SHARES: Final = (0.20, 0.78)  # visits with agreed expectations: provider not trained, trained
 
@@ -156,12 +171,13 @@ SENTENCES: Final = (
 )
 
 TRUST_ITEMS: Final = tuple(f"wfpts5_{number}" for number in range(1, 6))
-NOTICED_ITEMS: Final = tuple(f"noticed_{strategy}" for strategy in STRATEGIES)
+NOTICED_ITEMS: Final = tuple(f"noticed_{strategy}" for strategy in STRATEGY_IDS)
 ITEMS: Final = (*TRUST_ITEMS, "fft_2020", *NOTICED_ITEMS)
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "visits": (
-            "visit_id", "patient_id", "provider_id", "clinic_id", "visit_date", "age_band", "expectations_agreed",
+            "visit_id", "patient_id", "provider_id", "clinic_id", "visit_date", "age_band",
+            "expectations_agreed",
         ),
         "responses": ("response_id", "visit_id", "answered_at", "channel", *ITEMS, "comment"),
         "interventions": (
@@ -185,14 +201,13 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 class Settings:
     """How large the made-up hospital is and what is true in it.
 
-    `effects`: points each strategy adds to latent trust (0-100 scale) at full strength; a strategy left out adds 0.
-    `visits_per_year`: mean visits per patient and year, before follow-up visits after a breach.
+    `effects`: points each strategy adds to latent trust (0-100 scale) at full strength; a strategy left out
+    adds 0. `visits_per_year`: mean visits per patient and year, before follow-up visits after a breach.
     `breach_hazard`: chance of a breach at a visit of a patient of average trust, until the first breach.
-    `response_share`: share of visits answered at middling trust, channel and age.
-    `n_responses`: exactly this many answers (the same patients are then more or less likely to answer); None leaves
-    it to chance. `channel_change_date`: from this day on, half of what went by paper and phone goes by web;
-    None keeps the mix of channels constant.
-    Raises ValueError where the settings cannot make a hospital.
+    `response_share`: share of visits answered at middling trust, channel and age. `n_responses`: exactly this
+    many answers (the same patients are then more or less likely to answer); None leaves it to chance.
+    `channel_change_date`: from this day on, half of what went by paper and phone goes by web; None keeps the
+    mix of channels constant. Raises ValueError where the settings cannot make a hospital.
     """
 
     seed: int = 1
@@ -209,9 +224,11 @@ class Settings:
     channel_change_date: date | None = None
 
     def __post_init__(self) -> None:
-        unknown = sorted(set(self.effects) - set(STRATEGIES))
+        unknown = sorted(set(self.effects) - set(STRATEGY_IDS))
         if unknown:
-            raise ValueError(f"effects: no such strategy: {', '.join(unknown)}; the six are {', '.join(STRATEGIES)}")
+            raise ValueError(
+                f"effects: no such strategy: {', '.join(unknown)}; the six are {', '.join(STRATEGY_IDS)}"
+            )
         if not 2 <= self.n_clinics <= self.n_providers:
             raise ValueError("n_clinics must be at least 2, and n_providers at least n_clinics")
         if self.n_patients < 1 or self.visits_per_year <= 0:
@@ -219,7 +236,9 @@ class Settings:
         if not (0 < self.response_share <= 1 and 0 <= self.breach_hazard <= 1):
             raise ValueError("response_share must be above 0 and up to 1, breach_hazard from 0 to 1")
         if self.n_months < MONTHS_BEFORE_FIRST_ROLL_OUT + MONTHS_AFTER_LAST_ROLL_OUT + 2:
-            raise ValueError("first_day to last_day must span at least 25 calendar months, to see before and after")
+            raise ValueError(
+                "first_day to last_day must span at least 25 calendar months, to see before and after"
+            )
 
     @property
     def n_days(self) -> int:
@@ -229,11 +248,13 @@ class Settings:
     @property
     def n_months(self) -> int:
         """Calendar months the study touches."""
-        return (self.last_day.year - self.first_day.year) * 12 + self.last_day.month - self.first_day.month + 1
+        return (
+            (self.last_day.year - self.first_day.year) * 12 + self.last_day.month - self.first_day.month + 1
+        )
 
     @classmethod
     def for_responses(cls, n_responses: int, seed: int = 1) -> Settings:
-        """A hospital with exactly `n_responses` answers to about twice as many visits, for measuring speed."""
+        """A hospital with exactly `n_responses` answers to about twice as many visits, to measure speed."""
         if n_responses < 1:
             raise ValueError("n_responses must be at least 1")
         n_clinics = int(np.clip(n_responses // 1_500, 6, 200))
@@ -251,9 +272,9 @@ class Settings:
 class Hospital:
     """The five feeds, their columns exactly those of the files, and the truth beside them.
 
-    Dates are ISO text; a blank is "" in a text column and <NA> in a column of answers (Int8).
-    `truth`: one row per strategy: the true average effect on the treated (`true_effect`, points of the 0-100 score
-    of the five trust items; NaN where no visit counts), the units it was applied to, the visits averaged over.
+    Dates are ISO text; a blank is "" in a text column and <NA> in a column of answers (Int8). `truth`: one
+    row per strategy: the true average effect on the treated (`true_effect`, points of the 0-100 score of the
+    five trust items; NaN where no visit counts), the units it was applied to, the visits averaged over.
     `planted`: broken rows put in by `dirty`, per feed and rule; empty otherwise.
     """
 
@@ -269,32 +290,20 @@ class Hospital:
 def simulate(settings: Settings) -> Hospital:
     """Make the hospital: equal settings give equal frames.
 
-    The truth of a strategy is the mean, over the visits (answered or not) of units it was applied to, of the score of
-    the five items minus the score of the same person, visit and random draws without that one strategy. Counted are
-    visits in the month it began for the unit and the eleven months after; for a strategy applied to a patient, only
-    visits on or after the day it began. Time O(visits), memory about 1 kB a visit.
+    The truth of a strategy is a mean over the visits (answered or not) of the units it was applied to: the
+    score of the five items, minus the score of the same person at the same visit with the same random draws
+    without that one strategy, the others kept. Counted are visits in the month it began for the unit and the eleven months after; for a
+    strategy applied to a patient, only visits on or after the day it began. Time O(visits), memory about 1 kB
+    a visit.
     """
-    calendar = _make_calendar(settings)
-    places = _make_places(settings)
-    patients = _make_patients(settings, places)
-    visits, breaches = _make_visits(settings, calendar, places, patients)
-    starts = _make_starts(settings, calendar, places, breaches)
-    strengths = _strengths(visits, starts)
-    trust = _untouched_trust(settings, calendar, places, patients, visits, breaches)
-    survey = _make_survey(settings, patients, visits)
-    effects = {strategy: np.float32(settings.effects.get(strategy, 0.0)) for strategy in STRATEGIES}
-    for strategy, strength in strengths.items():
-        trust += effects[strategy] * strength
-    answered = _answered(settings, patients, visits, survey, trust)
-    names = _make_names(settings, visits, breaches)
-    agreed = _expectations_agreed(settings, strengths["expectations"])
+    world = _make_world(settings)
     return Hospital(
-        visits=_visit_frame(calendar, patients, visits, names, agreed),
-        responses=_response_frame(settings, calendar, visits, breaches, survey, strengths, agreed, trust, answered, names),
-        interventions=_intervention_frame(settings, calendar, places, breaches, starts, names),
-        breaches=_breach_frame(calendar, breaches, names),
-        commitments=_commitment_frame(settings, calendar, places, visits, breaches, starts, names),
-        truth=_truth_frame(calendar, visits, starts, strengths, survey, trust, effects),
+        visits=_visit_frame(world),
+        responses=_response_frame(world),
+        interventions=_intervention_frame(world),
+        breaches=_breach_frame(world),
+        commitments=_commitment_frame(world),
+        truth=_truth_frame(world),
     )
 
 
@@ -309,6 +318,10 @@ class _Calendar:
     month_starts: Integers
     iso: Texts
 
+    def written(self, day: Integers) -> Texts:
+        """Days as ISO dates, NEVER as a blank."""
+        return np.append(self.iso, "")[np.where(day == NEVER, -1, day)]
+
 
 @dataclass(frozen=True)
 class _Places:
@@ -316,7 +329,6 @@ class _Places:
 
     clinic_trust: Floats
     clinic_kept_share: Floats
-    clinic_weight: Floats
     first_provider: Integers
     n_providers: Integers
     provider_clinic: Integers
@@ -358,7 +370,7 @@ class _Breaches:
 
 @dataclass(frozen=True)
 class _Survey:
-    """What is drawn for every visit, answered or not: channel, its offset, and the noise of each trust item."""
+    """Drawn for every visit, answered or not: the channel, its offset, the noise of each trust item."""
 
     channel: Integers
     offset: Floats
@@ -374,8 +386,64 @@ class _Names:
     breach: Texts
 
 
+@dataclass(frozen=True)
+class _World:
+    """Everything that happened, known in full; the frames are what a hospital would have on file of it.
+
+    `starts`: for each strategy, the day it begins for each unit of its level, or NEVER. `strengths`: for each
+    strategy, how far it had set in at each visit, 0 to 1. `trust`: about each visit, as it was. `agreed`:
+    whether expectations were agreed at each visit. `answered`: the visits that were answered.
+    """
+
+    settings: Settings
+    calendar: _Calendar
+    places: _Places
+    patients: _Patients
+    visits: _Visits
+    breaches: _Breaches
+    starts: Mapping[str, Integers]
+    strengths: Mapping[str, Floats]
+    survey: _Survey
+    trust: Floats
+    agreed: Flags
+    answered: Integers
+    names: _Names
+
+
+def _make_world(settings: Settings) -> _World:
+    calendar = _make_calendar(settings)
+    places = _make_places(settings)
+    patients = _make_patients(settings, places)
+    visits, breaches = _make_visits(settings, calendar, places, patients)
+    starts = _make_starts(settings, calendar, places, breaches)
+    strengths = _strengths(visits, starts)
+    survey = _make_survey(settings, patients, visits)
+    trust = _untouched_trust(settings, calendar, places, patients, visits, breaches)
+    for strategy in STRATEGY_IDS:
+        trust += _effect(settings, strategy) * strengths[strategy]
+    return _World(
+        settings=settings,
+        calendar=calendar,
+        places=places,
+        patients=patients,
+        visits=visits,
+        breaches=breaches,
+        starts=starts,
+        strengths=strengths,
+        survey=survey,
+        trust=trust,
+        agreed=_expectations_agreed(settings, strengths["expectations"]),
+        answered=_answered(settings, patients, visits, survey, trust),
+        names=_make_names(settings, visits, breaches),
+    )
+
+
+def _effect(settings: Settings, strategy: str) -> np.float32:
+    return np.float32(settings.effects.get(strategy, 0.0))
+
+
 def _stream(settings: Settings, *path: str) -> np.random.Generator:
-    """One stream of random numbers per part of the hospital, so that a change in one part leaves the others alone."""
+    """A stream of random numbers per part of the hospital: a change in one part leaves the others alone."""
     return np.random.default_rng([settings.seed, *"/".join(path).encode()])
 
 
@@ -404,7 +472,7 @@ def _make_calendar(settings: Settings) -> _Calendar:
         raise ValueError("first_day to last_day holds no working day")
     following = np.searchsorted(working_days, np.arange(settings.n_days))
     next_working_day = np.append(working_days, NEVER).astype(np.int32)[following]
-    month = ((days.astype("datetime64[M]") - first.astype("datetime64[M]")).astype(np.int32)).astype(np.int32)
+    month = (days.astype("datetime64[M]") - first.astype("datetime64[M]")).astype(np.int32)
     return _Calendar(
         last_day=settings.n_days - 1,
         month=month[: settings.n_days],
@@ -428,7 +496,6 @@ def _make_places(settings: Settings) -> _Places:
     return _Places(
         clinic_trust=(CLINIC_SD * clinic_quality).astype(np.float32),
         clinic_kept_share=np.clip(KEPT_BEFORE + KEPT_CLINIC_SD * kept_quality, 0.3, 0.75).astype(np.float32),
-        clinic_weight=(n_here / n_here.sum()).astype(np.float32),
         first_provider=np.concatenate([[0], np.cumsum(n_here)[:-1]]).astype(np.int32),
         n_providers=n_here.astype(np.int32),
         provider_clinic=provider_clinic,
@@ -439,7 +506,9 @@ def _make_places(settings: Settings) -> _Places:
 def _provider_at(generator: np.random.Generator, places: _Places, clinic: Integers) -> Integers:
     uniform = generator.random(clinic.size, dtype=np.float32)
     # float32 uniforms are below 1, but their product with the count may round up to it.
-    place = np.minimum((uniform * places.n_providers[clinic]).astype(np.int32), places.n_providers[clinic] - 1)
+    place = np.minimum(
+        (uniform * places.n_providers[clinic]).astype(np.int32), places.n_providers[clinic] - 1
+    )
     return places.first_provider[clinic] + place
 
 
@@ -447,7 +516,9 @@ def _make_patients(settings: Settings, places: _Places) -> _Patients:
     generator = _stream(settings, "patients")
     n_patients = settings.n_patients
     provider = generator.integers(settings.n_providers, size=n_patients, dtype=np.int32)
-    trait = (TRAIT_SHAPE - generator.standard_gamma(TRAIT_SHAPE, n_patients)) / np.sqrt(TRAIT_SHAPE) * TRAIT_SD
+    trait = (
+        (TRAIT_SHAPE - generator.standard_gamma(TRAIT_SHAPE, n_patients)) / np.sqrt(TRAIT_SHAPE) * TRAIT_SD
+    )
     rate = generator.gamma(4.0, settings.visits_per_year / 4.0, n_patients) * settings.n_days / 365.25
     return _Patients(
         clinic=places.provider_clinic[provider],
@@ -472,7 +543,7 @@ def _wandering_state(settings: Settings) -> Floats:
 def _make_visits(
     settings: Settings, calendar: _Calendar, places: _Places, patients: _Patients
 ) -> tuple[_Visits, _Breaches]:
-    """Visits of every patient's own accord, the breaches at them, and the follow-up visits the breaches bring."""
+    """Visits of the patients' own accord, the breaches at them, and the follow-up visits these bring."""
     generator = _stream(settings, "visits")
     patient = np.repeat(np.arange(settings.n_patients, dtype=np.int32), patients.n_visits)
     day = calendar.working_days[generator.integers(calendar.working_days.size, size=patient.size)]
@@ -489,7 +560,9 @@ def _make_visits(
     extra_day = calendar.next_working_day[wished[is_inside]]
     extra_patient = np.repeat(breaches.patient, n_extra)[is_inside]
     is_inside = extra_day <= calendar.last_day
-    extra = _visits_of(settings, places, patients, extra_patient[is_inside], extra_day[is_inside], "follow-up")
+    extra = _visits_of(
+        settings, places, patients, extra_patient[is_inside], extra_day[is_inside], "follow-up"
+    )
 
     day = np.concatenate([own.day, extra.day])
     order = np.argsort(day, kind="stable")
@@ -510,7 +583,9 @@ def _visits_of(
     uniform = generator.random(patient.size, dtype=np.float32)
     is_elsewhere = uniform >= 0.97
     clinic = patients.clinic[patient]
-    clinic[is_elsewhere] = generator.integers(settings.n_clinics, size=int(is_elsewhere.sum()), dtype=np.int32)
+    clinic[is_elsewhere] = generator.integers(
+        settings.n_clinics, size=int(is_elsewhere.sum()), dtype=np.int32
+    )
     colleague = _provider_at(generator, places, clinic)
     provider = np.where(uniform < 0.80, patients.provider[patient], colleague)
     return _Visits(patient=patient, provider=provider, clinic=clinic, day=day)
@@ -521,8 +596,9 @@ def _make_breaches(
 ) -> _Breaches:
     """The first breach of each patient. `visits` are in order of patient and day.
 
-    The chance rises as the patient's own trust falls. It leaves out clinic, provider and strategies: with them, clinics
-    of low trust would fall ever further behind, and the visits themselves would depend on what was done.
+    The chance rises as the patient's own trust falls. It leaves out clinic, provider and strategies: with
+    them, clinics of low trust would fall ever further behind, and the visits themselves would depend on what
+    was done.
     """
     generator = _stream(settings, "breaches")
     own_trust = patients.trait[visits.patient] + patients.state[visits.patient, calendar.month[visits.day]]
@@ -552,13 +628,15 @@ def _make_breaches(
 def _make_starts(
     settings: Settings, calendar: _Calendar, places: _Places, breaches: _Breaches
 ) -> dict[str, Integers]:
-    """For each strategy, the day it begins for each unit of its level (patient, provider or clinic), or NEVER."""
+    """For each strategy, the day it begins for each patient, provider or clinic, or NEVER."""
     repairs = {
         strategy: _repair_starts(settings, calendar, breaches, number, strategy)
         for number, strategy in enumerate(("apology", "communication", "transparency"))
     }
     return repairs | {
-        "expectations": _roll_out(settings, calendar, places.provider_trust / PROVIDER_SD, TRAINING_DAYS, "expectations"),
+        "expectations": _roll_out(
+            settings, calendar, places.provider_trust / PROVIDER_SD, TRAINING_DAYS, "expectations"
+        ),
         "follow_through": _roll_out(
             settings, calendar, (places.clinic_kept_share - KEPT_BEFORE) / KEPT_CLINIC_SD, 1, "follow_through"
         ),
@@ -578,7 +656,9 @@ def _repair_starts(
         + clinic_habit[breaches.clinic]
     )
     is_applied = generator.random(breaches.day.size) < 1 / (1 + np.exp(-log_odds))
-    delay_months = np.minimum(generator.geometric(1 - DELAY_CONTINUES, breaches.day.size) - 1, LONGEST_DELAY_MONTHS)
+    delay_months = np.minimum(
+        generator.geometric(1 - DELAY_CONTINUES, breaches.day.size) - 1, LONGEST_DELAY_MONTHS
+    )
     delay_days = ((delay_months + generator.random(breaches.day.size)) * 30.4).astype(np.int32)
     day = breaches.day + delay_days
     starts = np.full(settings.n_patients, NEVER, dtype=np.int32)
@@ -591,13 +671,14 @@ def _repair_starts(
 def _roll_out(
     settings: Settings, calendar: _Calendar, standing: npt.ArrayLike, n_start_days: int, strategy: str
 ) -> Integers:
-    """Waves over the middle of the study, units of low standing (in standard deviations) tending to come earlier."""
+    """Waves over the middle of the study; units of low standing (in standard deviations) tend to be first."""
     generator = _stream(settings, "roll-out", strategy)
     order = np.argsort(np.asarray(standing) + generator.standard_normal(np.size(standing)), kind="stable")
     n_treated = round(order.size * (1 - NEVER_SHARE))
     last_wave = settings.n_months - 1 - MONTHS_AFTER_LAST_ROLL_OUT
-    wave_months = np.linspace(MONTHS_BEFORE_FIRST_ROLL_OUT, last_wave, ROLL_OUT_WAVES).round().astype(np.int32)
-    wave = np.arange(n_treated) * ROLL_OUT_WAVES // max(n_treated, 1)
+    n_waves = ROLL_OUT_WAVES[strategy]
+    wave_months = np.linspace(MONTHS_BEFORE_FIRST_ROLL_OUT, last_wave, n_waves).round().astype(np.int32)
+    wave = np.arange(n_treated) * n_waves // max(n_treated, 1)
     starts = np.full(order.size, NEVER, dtype=np.int32)
     first_days = calendar.month_starts[wave_months[wave]]
     starts[order[:n_treated]] = first_days + generator.integers(n_start_days, size=n_treated, dtype=np.int32)
@@ -614,12 +695,19 @@ def _strengths(visits: _Visits, starts: Mapping[str, Integers]) -> dict[str, Flo
     strengths = {}
     for strategy, start in starts.items():
         days_in = (visits.day - start[_unit_of(visits, strategy)] + 1).astype(np.float32)
-        strengths[strategy] = np.clip(days_in / np.float32(RAMP_DAYS[UNIT_LEVELS[strategy]]), np.float32(0), np.float32(1))
+        strengths[strategy] = np.clip(
+            days_in / np.float32(RAMP_DAYS[UNIT_LEVELS[strategy]]), np.float32(0), np.float32(1)
+        )
     return strengths
 
 
 def _untouched_trust(
-    settings: Settings, calendar: _Calendar, places: _Places, patients: _Patients, visits: _Visits, breaches: _Breaches
+    settings: Settings,
+    calendar: _Calendar,
+    places: _Places,
+    patients: _Patients,
+    visits: _Visits,
+    breaches: _Breaches,
 ) -> Floats:
     """Trust about each visit had no strategy ever been applied, on the 0-100 scale but not held inside it."""
     years = np.arange(settings.n_days) / 365.25
@@ -632,12 +720,20 @@ def _untouched_trust(
     trust += places.clinic_trust[visits.clinic]
     trust += places.provider_trust[visits.provider]
     trust += _normal(_stream(settings, "mood"), MOOD_SD, visits.day.size)
-    breach = breaches.of_patient[visits.patient]
-    after = np.flatnonzero((breach >= 0) & (visits.day >= np.append(breaches.day, NEVER)[breach]))
-    days_since = visits.day[after] - breaches.day[breach[after]]
-    still_lost = 1 - RECOVERED_SHARE * (1 - 0.5 ** (days_since / RECOVERY_HALF_LIFE_DAYS))
-    trust[after] -= (np.asarray(DROPS)[breaches.severity[breach[after]]] * still_lost).astype(np.float32)
+    days_since = _days_since_breach(visits, breaches)
+    after = np.flatnonzero(days_since >= 0)
+    still_lost = 1 - RECOVERED_SHARE * (1 - 0.5 ** (days_since[after] / RECOVERY_HALF_LIFE_DAYS))
+    severity = breaches.severity[breaches.of_patient[visits.patient[after]]]
+    trust[after] -= (np.asarray(DROPS)[severity] * still_lost).astype(np.float32)
     return trust
+
+
+def _days_since_breach(visits: _Visits, breaches: _Breaches) -> Integers:
+    """Days from the patient's breach to each visit; below 0 before it and for patients who had none."""
+    # Patients without a breach have row -1, the NEVER at the end.
+    breach_day = np.append(breaches.day, np.int32(NEVER))[breaches.of_patient[visits.patient]]
+    days: Integers = visits.day - breach_day
+    return days
 
 
 def _make_survey(settings: Settings, patients: _Patients, visits: _Visits) -> _Survey:
@@ -650,17 +746,23 @@ def _make_survey(settings: Settings, patients: _Patients, visits: _Visits) -> _S
         channel[is_moved] = CHANNELS.index("web")
     item_noise = generator.standard_normal((len(TRUST_ITEMS), n_visits), dtype=np.float32)
     item_noise *= np.float32(ITEM_SD)
-    return _Survey(channel=channel, offset=np.asarray(CHANNEL_OFFSETS, dtype=np.float32)[channel], item_noise=item_noise)
+    return _Survey(
+        channel=channel, offset=np.asarray(CHANNEL_OFFSETS, dtype=np.float32)[channel], item_noise=item_noise
+    )
 
 
 def _likert(felt: Floats) -> npt.NDArray[np.int8]:
     """A point on the 0-100 scale as an answer from 1 to 5, which has a floor and a ceiling."""
-    return np.clip(np.rint(1 + felt * np.float32(0.04)), 1, 5).astype(np.int8)
+    answers: npt.NDArray[np.int8] = np.clip(np.rint(1 + felt * np.float32(0.04)), 1, 5).astype(np.int8)
+    return answers
 
 
-def _oriented_item(survey: _Survey, trust: Floats, item: int, rows: Integers) -> npt.NDArray[np.int8]:
-    """Answers to one trust item at the visits `rows`, 5 = most trust."""
-    felt = trust[rows] + survey.offset[rows]
+def _oriented_item(
+    survey: _Survey, trust: Floats, item: int, rows: Integers, without: Floats | None = None
+) -> npt.NDArray[np.int8]:
+    """Answers to one trust item at the visits `rows`, 5 = most trust; `without` is taken from trust."""
+    felt = trust[rows] if without is None else trust[rows] - without
+    felt = felt + survey.offset[rows]
     return _likert(felt + survey.item_noise[item, rows] + np.float32(ITEM_SHIFTS[item]))
 
 
@@ -669,20 +771,24 @@ def _answered(
 ) -> Integers:
     """The visits that were answered, in order of visit."""
     high = np.clip((trust - 45) / 50, 0, 1)
-    chance = settings.response_share * (RESPONSE_AT_LOW_TRUST + (RESPONSE_AT_HIGH_TRUST - RESPONSE_AT_LOW_TRUST) * high)
+    chance = settings.response_share * (
+        RESPONSE_AT_LOW_TRUST + (RESPONSE_AT_HIGH_TRUST - RESPONSE_AT_LOW_TRUST) * high
+    )
     chance *= np.asarray(CHANNEL_RESPONSE, dtype=np.float32)[survey.channel]
     chance *= np.asarray(AGE_RESPONSE, dtype=np.float32)[patients.age_band[visits.patient]]
     reluctance = _stream(settings, "non-response").random(trust.size) / chance
     if settings.n_responses is None:
         return np.flatnonzero(reluctance < 1).astype(np.int32)
     if settings.n_responses > trust.size:
-        raise ValueError("n_responses is larger than the number of visits: more patients or visits are needed")
+        raise ValueError(
+            "n_responses is larger than the number of visits: more patients or visits are needed"
+        )
     return np.sort(np.argsort(reluctance, kind="stable")[: settings.n_responses]).astype(np.int32)
 
 
-def _expectations_agreed(settings: Settings, strength: Floats) -> npt.NDArray[np.bool_]:
+def _expectations_agreed(settings: Settings, strength: Floats) -> Flags:
     uniform = _stream(settings, "agreed").random(strength.size, dtype=np.float32)
-    agreed: npt.NDArray[np.bool_] = uniform < np.asarray(AGREED_SHARES, dtype=np.float32)[(strength > 0).astype(np.int8)]
+    agreed: Flags = uniform < np.asarray(AGREED_SHARES, dtype=np.float32)[(strength > 0).astype(np.int8)]
     return agreed
 
 
@@ -701,62 +807,52 @@ def _make_names(settings: Settings, visits: _Visits, breaches: _Breaches) -> _Na
 
 
 def _choose(options: tuple[str, ...], index: npt.NDArray[np.integer]) -> Texts:
-    return np.array(options, dtype=object)[index]
+    chosen: Texts = np.array(options, dtype=object)[index]
+    return chosen
 
 
 def _frame(name: str, **columns: object) -> pd.DataFrame:
     return pd.DataFrame(columns)[list(COLUMNS[name])]
 
 
-def _visit_frame(
-    calendar: _Calendar, patients: _Patients, visits: _Visits, names: _Names, agreed: npt.NDArray[np.bool_]
-) -> pd.DataFrame:
+def _visit_frame(world: _World) -> pd.DataFrame:
+    visits, names = world.visits, world.names
     return _frame(
         "visits",
         visit_id=names.visit,
         patient_id=names.patient[visits.patient],
         provider_id=names.provider[visits.provider],
         clinic_id=names.clinic[visits.clinic],
-        visit_date=calendar.iso[visits.day],
-        age_band=_choose(AGE_BANDS, patients.age_band[visits.patient]),
-        expectations_agreed=_choose(("no", "yes"), agreed.astype(np.int8)),
+        visit_date=world.calendar.iso[visits.day],
+        age_band=_choose(AGE_BANDS, world.patients.age_band[visits.patient]),
+        expectations_agreed=_choose(("no", "yes"), world.agreed.astype(np.int8)),
     )
 
 
-def _response_frame(
-    settings: Settings,
-    calendar: _Calendar,
-    visits: _Visits,
-    breaches: _Breaches,
-    survey: _Survey,
-    strengths: Mapping[str, Floats],
-    agreed: npt.NDArray[np.bool_],
-    trust: Floats,
-    answered: Integers,
-    names: _Names,
-) -> pd.DataFrame:
-    generator = _stream(settings, "responses")
-    lag = (generator.random(answered.size) ** 2 * np.asarray(CHANNEL_LAG_DAYS)[survey.channel[answered]]).astype(np.int32)
-    day = np.minimum(visits.day[answered] + lag, calendar.last_day)
+def _response_frame(world: _World) -> pd.DataFrame:
+    generator = _stream(world.settings, "responses")
+    rows, survey = world.answered, world.survey
+    longest_lag = np.asarray(CHANNEL_LAG_DAYS)[survey.channel[rows]]
+    lag = (generator.random(rows.size) ** 2 * longest_lag).astype(np.int32)
+    day = np.minimum(world.visits.day[rows] + lag, world.calendar.last_day)
     # Between 08:00 and 22:00: no such time is skipped or repeated when the clocks change.
-    second = generator.integers(8 * 3600, 22 * 3600, size=answered.size, dtype=np.int32)
+    second = generator.integers(8 * 3600, 22 * 3600, size=rows.size, dtype=np.int32)
     order = np.lexsort((second, day))
-    rows, day, second = answered[order], day[order], second[order]
+    rows, day, second = rows[order], day[order], second[order]
     answers: dict[str, object] = {}
     for number, item in enumerate(TRUST_ITEMS):
-        oriented = _oriented_item(survey, trust, number, rows)
+        oriented = _oriented_item(survey, world.trust, number, rows)
         answers[item] = _with_blanks(generator, 6 - oriented if number == 0 else oriented)
-    answers["fft_2020"] = _with_blanks(generator, _experience(generator, trust[rows]))
-    for strategy in STRATEGIES:
-        occasion = _occasion(strategy, rows, visits, breaches, strengths, agreed)
-        noticed = _choose(NOTICED_ANSWERS, _pick(generator, NOTICED_SHARES, occasion))
+    answers["fft_2020"] = _with_blanks(generator, _experience(generator, world.trust[rows]))
+    for strategy in STRATEGY_IDS:
+        noticed = _choose(NOTICED_ANSWERS, _pick(generator, NOTICED_SHARES, _occasion(world, strategy, rows)))
         noticed[generator.random(rows.size) < BLANK_SHARE] = ""
         answers[f"noticed_{strategy}"] = noticed
     return _frame(
         "responses",
         response_id=_ids("R", rows.size, 7),
-        visit_id=names.visit[rows],
-        answered_at=calendar.iso[day] + _clock_times()[second],
+        visit_id=world.names.visit[rows],
+        answered_at=world.calendar.iso[day] + _clock_times()[second],
         channel=_choose(CHANNELS, survey.channel[rows]),
         comment=_comments(generator, rows.size),
         **answers,
@@ -764,7 +860,9 @@ def _response_frame(
 
 
 def _clock_times() -> Texts:
-    return np.array([f" {s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}" for s in range(24 * 3600)], dtype=object)
+    return np.array(
+        [f" {s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}" for s in range(24 * 3600)], dtype=object
+    )
 
 
 def _with_blanks(generator: np.random.Generator, answers: npt.NDArray[np.int8]) -> pd.arrays.IntegerArray:
@@ -778,92 +876,80 @@ def _experience(generator: np.random.Generator, trust: Floats) -> npt.NDArray[np
     return answers
 
 
-def _occasion(
-    strategy: str,
-    rows: Integers,
-    visits: _Visits,
-    breaches: _Breaches,
-    strengths: Mapping[str, Floats],
-    agreed: npt.NDArray[np.bool_],
-) -> Integers:
-    """Row of NOTICED_SHARES for each visit: no occasion for the strategy, an occasion, delivered by that day."""
-    is_delivered = strengths[strategy][rows] > 0
+def _occasion(world: _World, strategy: str, rows: Integers) -> Integers:
+    """Row of NOTICED_SHARES for each visit: no occasion for it, an occasion, delivered by that day."""
+    is_delivered = world.strengths[strategy][rows] > 0
     if strategy == "expectations":
-        is_delivered |= agreed[rows]
+        is_delivered |= world.agreed[rows]
     if UNIT_LEVELS[strategy] != "patient":
         return np.where(is_delivered, 2, 1).astype(np.int32)
-    breach = breaches.of_patient[visits.patient[rows]]
-    is_breached = (breach >= 0) & (visits.day[rows] >= np.append(breaches.day, NEVER)[breach])
+    is_breached = _days_since_breach(world.visits, world.breaches)[rows] >= 0
     return np.where(is_delivered, 2, np.where(is_breached, 1, 0)).astype(np.int32)
 
 
 def _comments(generator: np.random.Generator, count: int) -> Texts:
-    """A neutral sentence on one answer in ten, with a marker that a test can look for where it must not be."""
+    """A neutral sentence on one answer in ten, with a marker a test can look for where it must not be."""
     comments = np.full(count, "", dtype=object)
     written = np.flatnonzero(generator.random(count) < COMMENT_SHARE)
     sentences = generator.integers(len(SENTENCES), size=written.size)
     comments[written] = [
-        f"{SENTENCES[sentence]} (made-up comment {number:06d})" for number, sentence in enumerate(sentences, start=1)
+        f"{SENTENCES[sentence]} (made-up comment {number:06d})"
+        for number, sentence in enumerate(sentences, start=1)
     ]
     return comments
 
 
-def _breach_frame(calendar: _Calendar, breaches: _Breaches, names: _Names) -> pd.DataFrame:
+def _breach_frame(world: _World) -> pd.DataFrame:
+    breaches, names = world.breaches, world.names
     return _frame(
         "breaches",
         breach_id=names.breach,
         patient_id=names.patient[breaches.patient],
         provider_id=names.provider[breaches.provider],
         clinic_id=names.clinic[breaches.clinic],
-        breach_date=calendar.iso[breaches.day],
+        breach_date=world.calendar.iso[breaches.day],
         kind=_choose(KINDS, breaches.kind),
         severity=_choose(SEVERITIES, breaches.severity),
     )
 
 
-def _intervention_frame(
-    settings: Settings,
-    calendar: _Calendar,
-    places: _Places,
-    breaches: _Breaches,
-    starts: Mapping[str, Integers],
-    names: _Names,
-) -> pd.DataFrame:
-    parts = []
-    for strategy in STRATEGIES:
-        units = np.flatnonzero(starts[strategy] != NEVER).astype(np.int32)
-        day = starts[strategy][units]
-        level = UNIT_LEVELS[strategy]
-        blank = np.full(units.size, "", dtype=object)
-        columns = {"patient_id": blank, "provider_id": blank, "clinic_id": blank, "breach_id": blank}
-        if level == "patient":
-            breach = breaches.of_patient[units]
-            columns |= {"patient_id": names.patient[units], "breach_id": names.breach[breach]}
-            columns |= {"clinic_id": names.clinic[breaches.clinic[breach]]}
-        elif level == "provider":
-            columns |= {"provider_id": names.provider[units], "clinic_id": names.clinic[places.provider_clinic[units]]}
-        else:
-            columns |= {"clinic_id": names.clinic[units]}
-        part = pd.DataFrame({"strategy": strategy, "level": level, **columns, "day": day, "end_day": NEVER})
-        if strategy == "communication":
-            part = _contacts(_stream(settings, "contacts"), calendar, part)
-        elif level == "patient":
-            part["end_day"] = _closing_days(_stream(settings, "closing", strategy), calendar, day)
-        parts.append(part)
-    together = pd.concat(parts, ignore_index=True).sort_values("day", kind="stable", ignore_index=True)
-    dates = np.append(calendar.iso, "")
-    end_day = together["end_day"].to_numpy()
-    return _frame(
-        "interventions",
-        **{name: together[name] for name in ("strategy", "level", "patient_id", "provider_id", "clinic_id", "breach_id")},
-        intervention_id=_ids("I", len(together), 6),
-        start_date=dates[together["day"].to_numpy()],
-        end_date=dates[np.where(end_day == NEVER, -1, end_day)],
-    )
+def _intervention_frame(world: _World) -> pd.DataFrame:
+    together = pd.concat([_interventions_of(world, strategy) for strategy in STRATEGY_IDS], ignore_index=True)
+    together = together.sort_values("day", kind="stable", ignore_index=True)
+    together["intervention_id"] = _ids("I", len(together), 6)
+    together["start_date"] = world.calendar.written(together["day"].to_numpy())
+    together["end_date"] = world.calendar.written(together["end_day"].to_numpy())
+    return together[list(COLUMNS["interventions"])]
+
+
+def _interventions_of(world: _World, strategy: str) -> pd.DataFrame:
+    """One row per unit the strategy began for (communication: per contact), days not yet written."""
+    names, level = world.names, UNIT_LEVELS[strategy]
+    units = np.flatnonzero(world.starts[strategy] != NEVER).astype(np.int32)
+    day = world.starts[strategy][units]
+    columns: dict[str, object] = {"strategy": strategy, "level": level, "patient_id": "", "provider_id": ""}
+    columns |= {"clinic_id": "", "breach_id": "", "day": day, "end_day": NEVER}
+    if level == "patient":
+        breach = world.breaches.of_patient[units]
+        clinic = world.breaches.clinic[breach]
+        columns |= {"patient_id": names.patient[units], "breach_id": names.breach[breach]}
+    elif level == "provider":
+        clinic = world.places.provider_clinic[units]
+        columns |= {"provider_id": names.provider[units]}
+    else:
+        clinic = units
+    begun = pd.DataFrame(columns | {"clinic_id": names.clinic[clinic]})
+    if strategy == "communication":
+        return _contacts(_stream(world.settings, "contacts"), world.calendar, begun)
+    if level == "patient":
+        return begun.assign(
+            end_day=_closing_days(_stream(world.settings, "closing", strategy), world.calendar, day)
+        )
+    return begun
 
 
 def _contacts(generator: np.random.Generator, calendar: _Calendar, first: pd.DataFrame) -> pd.DataFrame:
-    """One row per contact of a patient: the first day, then several more with gaps, up to the end of the study."""
+    """One row per contact of a patient: the first, then more with gaps, up to the end of the study."""
     n_contacts = generator.integers(CONTACTS[0], CONTACTS[1] + 1, size=len(first))
     gaps = generator.integers(*CONTACT_GAP_DAYS, size=(len(first), CONTACTS[1] - 1), dtype=np.int32)
     days = first["day"].to_numpy()[:, np.newaxis] + np.pad(np.cumsum(gaps, axis=1), ((0, 0), (1, 0)))
@@ -878,94 +964,81 @@ def _closing_days(generator: np.random.Generator, calendar: _Calendar, day: Inte
     return np.where(generator.random(day.size) < CASE_CLOSED_SHARE, closing, NEVER).astype(np.int32)
 
 
-def _commitment_frame(
-    settings: Settings,
-    calendar: _Calendar,
-    places: _Places,
-    visits: _Visits,
-    breaches: _Breaches,
-    starts: Mapping[str, Integers],
-    names: _Names,
-) -> pd.DataFrame:
-    generator = _stream(settings, "commitments")
+def _commitment_frame(world: _World) -> pd.DataFrame:
+    generator = _stream(world.settings, "commitments")
+    visits, breaches, last_day = world.visits, world.breaches, world.calendar.last_day
     after = np.flatnonzero(generator.random(breaches.day.size) < COMMITMENT_AFTER_BREACH)
     at = np.flatnonzero(generator.random(visits.day.size) < COMMITMENT_AT_VISIT)
-    breach = np.concatenate([after, np.full(at.size, breaches.day.size)])
     wait = generator.integers(0, 15, size=after.size, dtype=np.int32)
-    made = np.concatenate([np.minimum(breaches.day[after] + wait, calendar.last_day), visits.day[at]])
-    patient = np.concatenate([breaches.patient[after], visits.patient[at]])
-    clinic = np.concatenate([breaches.clinic[after], visits.clinic[at]])
+    made = np.concatenate([np.minimum(breaches.day[after] + wait, last_day), visits.day[at]])
     order = np.argsort(made, kind="stable")
-    breach, made, patient, clinic = breach[order], made[order], patient[order], clinic[order]
+    made = made[order]
+    breach = np.concatenate([after, np.full(at.size, breaches.day.size)])[order]
+    patient = np.concatenate([breaches.patient[after], visits.patient[at]])[order]
+    clinic = np.concatenate([breaches.clinic[after], visits.clinic[at]])[order]
 
+    is_tracked = made >= world.starts["follow_through"][clinic]
     due = made + generator.integers(*DUE_DAYS, size=made.size, dtype=np.int32)
-    is_tracked = made >= starts["follow_through"][clinic]
-    kept_share = places.clinic_kept_share[clinic] + np.where(is_tracked, KEPT_AFTER - KEPT_BEFORE, 0.0)
+    kept_share = world.places.clinic_kept_share[clinic] + np.where(is_tracked, KEPT_AFTER - KEPT_BEFORE, 0.0)
     is_on_time = generator.random(made.size) < kept_share
     fate = _pick(generator, [NOT_KEPT_SHARES], np.zeros(made.size, dtype=np.int32))
+    is_late, is_broken = ~is_on_time & (fate == 0), ~is_on_time & (fate == 1)
     on_time = made + 1 + (generator.random(made.size) * (due - made)).astype(np.int32)
     late = due + generator.integers(1, 46, size=made.size, dtype=np.int32)
-    kept = np.where(is_on_time, on_time, np.where(fate == 0, late, NEVER))
-    is_kept = kept <= calendar.last_day
-    is_broken = ~is_on_time & (fate == 1) & (due <= calendar.last_day)
+    kept = np.where(is_on_time, on_time, np.where(is_late, late, NEVER))
+    kept[kept > last_day] = NEVER
+    is_kept = kept != NEVER
+    is_broken &= due <= last_day
 
     # Some keep the promise and forget to fill in the outcome: the date alone is then the evidence.
     is_recorded = is_kept & (generator.random(made.size) < 0.92)
     told = np.where(is_kept, kept, due) + generator.integers(0, 15, size=made.size, dtype=np.int32)
     chance_told = np.where(is_kept, np.where(is_tracked, 0.75, 0.50), np.where(is_broken, 0.30, 0.0))
-    is_told = (generator.random(made.size) < chance_told) & (told <= calendar.last_day)
-    dates = np.append(calendar.iso, "")
+    told[(generator.random(made.size) >= chance_told) | (told > last_day)] = NEVER
     return _frame(
         "commitments",
         commitment_id=_ids("M", made.size, 6),
-        patient_id=names.patient[patient],
-        clinic_id=names.clinic[clinic],
-        breach_id=np.append(names.breach, "")[breach],
-        made_date=calendar.iso[made],
-        due_date=calendar.iso[due],
-        kept_date=dates[np.where(is_kept, kept, -1)],
+        patient_id=world.names.patient[patient],
+        clinic_id=world.names.clinic[clinic],
+        breach_id=np.append(world.names.breach, "")[breach],
+        made_date=world.calendar.written(made),
+        due_date=world.calendar.written(due),
+        kept_date=world.calendar.written(kept),
         outcome=_choose(("", "kept", "broken"), np.where(is_recorded, 1, np.where(is_broken, 2, 0))),
-        told_date=dates[np.where(is_told, told, -1)],
+        told_date=world.calendar.written(told),
     )
 
 
-def _truth_frame(
-    calendar: _Calendar,
-    visits: _Visits,
-    starts: Mapping[str, Integers],
-    strengths: Mapping[str, Floats],
-    survey: _Survey,
-    trust: Floats,
-    effects: Mapping[str, np.float32],
-) -> pd.DataFrame:
+def _truth_frame(world: _World) -> pd.DataFrame:
     rows = []
-    for strategy in STRATEGIES:
-        counted = _counted_visits(calendar, visits, starts[strategy], strategy)
-        without = trust.copy()
-        without[counted] -= effects[strategy] * strengths[strategy][counted]
+    for strategy in STRATEGY_IDS:
+        counted = _counted_visits(world, strategy)
+        effect = _effect(world.settings, strategy) * world.strengths[strategy][counted]
         difference = 0
         for item in range(len(TRUST_ITEMS)):
-            with_it = _oriented_item(survey, trust, item, counted).astype(np.int64)
-            difference += int((with_it - _oriented_item(survey, without, item, counted)).sum())
+            with_it = _oriented_item(world.survey, world.trust, item, counted).astype(np.int64)
+            without = _oriented_item(world.survey, world.trust, item, counted, without=effect)
+            difference += int((with_it - without).sum())
         # Five items of 1 to 5 make a score of 0 to 100: one step of one item is five points.
         true_effect = 5 * difference / counted.size if counted.size else float("nan")
-        n_treated = int((starts[strategy] != NEVER).sum())
-        rows.append((strategy, true_effect, n_treated, counted.size))
+        rows.append((strategy, true_effect, int((world.starts[strategy] != NEVER).sum()), counted.size))
     return pd.DataFrame(rows, columns=list(COLUMNS["truth"]))
 
 
-def _counted_visits(calendar: _Calendar, visits: _Visits, starts: Integers, strategy: str) -> Integers:
-    """Visits of treated units in event months 0 to 11; of treated patients, none before the day of the repair."""
-    start = starts[_unit_of(visits, strategy)]
+def _counted_visits(world: _World, strategy: str) -> Integers:
+    """Visits of treated units in event months 0 to 11; of treated patients, none before the day of the
+    repair."""
+    visits, month = world.visits, world.calendar.month
+    start = world.starts[strategy][_unit_of(visits, strategy)]
     treated = np.flatnonzero(start != NEVER)
-    months_in = calendar.month[visits.day[treated]] - calendar.month[start[treated]]
+    months_in = month[visits.day[treated]] - month[start[treated]]
     is_counted = (months_in >= 0) & (months_in < EFFECT_MONTHS)
     if UNIT_LEVELS[strategy] == "patient":
         is_counted &= visits.day[treated] >= start[treated]
     return treated[is_counted].astype(np.int32)
 
 
-# Broken rows, by feed: the name of the rule and the columns that break it (a value, or the column it is copied from).
+# Broken rows, by feed: the name of the rule, and the values that break it.
 _BREAKAGES: Final[Mapping[str, tuple[tuple[str, Mapping[str, object]], ...]]] = MappingProxyType(
     {
         "visits": (
@@ -992,7 +1065,10 @@ _BREAKAGES: Final[Mapping[str, tuple[tuple[str, Mapping[str, object]], ...]]] = 
         ),
         "commitments": (
             ("impossible_date", {"made_date": "2024-02-30"}),
-            ("future_date", {"made_date": "2099-11-30", "due_date": "2099-12-31", "kept_date": "", "told_date": ""}),
+            (
+                "future_date",
+                {"made_date": "2099-11-30", "due_date": "2099-12-31", "kept_date": "", "told_date": ""},
+            ),
             ("dates_out_of_order", {"due_date": "1999-01-04", "kept_date": "", "told_date": ""}),
         ),
     }
@@ -1002,8 +1078,8 @@ _BREAKAGES: Final[Mapping[str, tuple[tuple[str, Mapping[str, object]], ...]]] = 
 def dirty(hospital: Hospital, seed: int) -> Hospital:
     """The same hospital with a handful of broken rows at the end of each feed, counted in `planted`.
 
-    A broken row is a copy of a good one under a new id with one rule broken; a `duplicated_id` row keeps the id of a
-    good one in the same feed. The good rows stay as they were and none refers to a broken one.
+    A broken row is a copy of a good one under a new id with one rule broken; a `duplicated_id` row keeps the
+    id of a good one in the same feed. The good rows stay as they were and none refers to a broken one.
     """
     generator = np.random.default_rng([seed, *b"dirty"])
     frames: dict[str, pd.DataFrame] = {}

@@ -70,11 +70,8 @@ def judge(
         reason = f"Too few {places} to tell: {have}, at least {minimum_clusters} of each are needed."
         return Verdict("cannot_tell_yet", reason, needed)
     if pre_trend_p_value is not None and pre_trend_p_value < PRE_TREND_LIMIT:
-        return Verdict(
-            "cannot_tell_yet",
-            "The two groups were already moving apart before the start, so the difference after it proves nothing.",
-            needed,
-        )
+        reason = "The two groups already differed before the start, so the difference after it proves nothing."
+        return Verdict("cannot_tell_yet", reason, needed)
     is_change = low > 0 or high < 0
     if is_change and q_value <= FALSE_DISCOVERY_RATE:
         word: Word = "better" if estimate > 0 else "worse"
@@ -82,14 +79,10 @@ def judge(
         reason = f"Trust is {abs(estimate):.1f} points {side} {span} than it would have been without it."
         return Verdict(word, reason, needed)
     if not is_change and low > -EFFECT_THAT_MATTERS and high < EFFECT_THAT_MATTERS:
-        reason = (
-            f"No clear change: an effect of {EFFECT_THAT_MATTERS:.0f} points either way is ruled out {span}."
-        )
+        reason = f"No clear change: an effect of {EFFECT_THAT_MATTERS:.0f} points either way is ruled out {span}."
         return Verdict("no_clear_change", reason, needed)
     if is_change:
-        reason = (
-            f"A change is likely {span}, but with several strategies judged at once it may still be chance."
-        )
+        reason = f"A change is likely {span}, but with several strategies judged at once it may still be chance."
     else:
         reason = f"The answers fit no change as well as one that matters {span}."
     return Verdict("cannot_tell_yet", f"{reason} {_what_would_tell(needed)}", needed)

@@ -21,8 +21,7 @@ def methods_page(marts: Marts) -> Page:
             "score",
             "The score",
             "Patients answer a short questionnaire about one visit. Each questionnaire is scored from 0 to "
-            "100 by its own "
-            "published rule; high is trust. Items worded the other way round are turned first.",
+            "100 by its own published rule; high is trust. Items worded the other way round are turned first.",
             "Where too many items are missing for the published rule, there is no score. Different "
             "questionnaires, and different "
             "versions of one, are never pooled.",
@@ -51,8 +50,7 @@ def methods_page(marts: Marts) -> Page:
             "a difference, which is stricter than a test.",
             "The heading says rising or falling when one of the two says so and the other does not "
             "contradict it, and holding "
-            "steady when neither does and there are months enough to tell. Otherwise it says that nobody "
-            "can tell yet.",
+            "steady when neither does and there are months enough to tell. Otherwise it says that nobody can tell yet.",
             "Where answers began to be collected in another way (a new channel, a new form, a jump in "
             "volume), the line is broken, "
             "the usual range starts anew, and nothing is compared across.",
@@ -68,9 +66,7 @@ def methods_page(marts: Marts) -> Page:
             "patients it was done "
             "for, the share that said yes or partly. These six items are our own and not validated.",
         ),
-        Section(
-            "moved", "Moved: the honest estimate", layout="text", panels=(Panel("moved-how", items=HOW),)
-        ),
+        Section("moved", "Moved: the honest estimate", layout="text", panels=(Panel("moved-how", items=HOW),)),
         _section(
             "naive",
             "Why the plain before/after figure misleads",
@@ -104,7 +100,8 @@ def methods_page(marts: Marts) -> Page:
         _section(
             "deviations",
             "Where this differs from what is published",
-            "Control charts follow the NHS \u201cMaking data count\u201d rules for XmR charts, but a new "
+            "Control charts follow the NHS \u201cMaking data count\u201d rules for XmR charts as its "
+            "Excel tool applies them, but a new "
             "range is only begun at a "
             "known change in how answers are collected, and no target is judged.",
             "Effects follow Callaway and Sant\u2019Anna (2021). For strategies that follow a breach the "
@@ -134,25 +131,17 @@ def methods_page(marts: Marts) -> Page:
 
 def _section(section_id: str, heading: str, *sentences: str) -> Section:
     """A section of plain text."""
-    return Section(
-        section_id, heading, layout="text", panels=(Panel(f"{section_id}-text", sentences=sentences),)
-    )
+    return Section(section_id, heading, layout="text", panels=(Panel(f"{section_id}-text", sentences=sentences),))
 
 
 def _instruments_section(marts: Marts) -> Section:
     """The questionnaires with their sources."""
-    frame = (
-        marts.frames["instruments"]
-        .sort_values(["instrument_id", "instrument_version"])
-        .reset_index(drop=True)
-    )
+    frame = marts.frames["instruments"].sort_values(["instrument_id", "instrument_version"]).reset_index(drop=True)
     if frame.empty:
         return _section("instruments", "The questionnaires", "No questionnaire is on record.")
     frame = frame.assign(
         validated=["yes" if not is_missing(flag) and bool(flag) else "no" for flag in frame["is_validated"]],
-        trust_scale=[
-            "yes" if not is_missing(flag) and bool(flag) else "no" for flag in frame["is_trust_scale"]
-        ],
+        trust_scale=["yes" if not is_missing(flag) and bool(flag) else "no" for flag in frame["is_trust_scale"]],
     )
     table = Table(
         "instruments",

@@ -80,9 +80,7 @@ def _answers(marts: Marts, clinics: DataFrame, decisions: tuple[str, ...]) -> tu
             "#strategies",
             "What each strategy did",
         ),
-        Answer(
-            "Where is trust breaking?", _where_breaking(marts, clinics), "#breaking", "Clinics and breaches"
-        ),
+        Answer("Where is trust breaking?", _where_breaking(marts, clinics), "#breaking", "Clinics and breaches"),
         Answer("Did we keep our promises?", _promises_sentences(marts)[0], "#promises", "Promises"),
         Answer("Can I believe it?", _belief_sentence(marts), "#belief", "How far to believe it"),
         Answer("What are we asked to decide?", decisions[0], "#to-decide", "To decide"),
@@ -164,9 +162,7 @@ def _trust_section(marts: Marts, head: Headline) -> Section:
     if bool((frame["is_trial"].dropna().astype(bool)).any()):
         notes.append("A range drawn from fewer than 12 months is a first guess.")
     if starts:
-        notes.append(
-            "Under the chart: the first month shown for each strategy that began later than the chart."
-        )
+        notes.append("Under the chart: the first month shown for each strategy that began later than the chart.")
     panel = Panel(
         "trust-by-month",
         subtitle=f"{scale}, mean score of 100 by month of the visit, whole organisation, "
@@ -236,9 +232,7 @@ def _strategies_section(marts: Marts) -> Section:
             Link(f"strategy-{row['strategy_id']}.html", str(row["strategy_name"]))
             for row in marts.strategies.to_dict("records")
         )
-        panel = Panel(
-            "no-strategy", sentences=(about_strategy.NOT_ON_RECORD, about_strategy.TO_DO), links=links
-        )
+        panel = Panel("no-strategy", sentences=(about_strategy.NOT_ON_RECORD, about_strategy.TO_DO), links=links)
         return Section("strategies", "No strategy is on record yet", panels=(panel,))
     span = trajectory_figure.axis(marts.frames["strategy_trajectories"])
     cards = tuple(_card(marts, row, span) for row in marts.strategies.to_dict("records"))
@@ -276,9 +270,7 @@ def _named(marts: Marts, frame: DataFrame) -> DataFrame:
     """The rows with the strategy's name, in the order of the strategies."""
     names = marts.strategies[["strategy_id", "strategy_name", "display_order"]]
     named = frame.merge(names, on="strategy_id", how="left")
-    return (
-        named.sort_values("display_order", kind="stable").drop(columns="display_order").reset_index(drop=True)
-    )
+    return named.sort_values("display_order", kind="stable").drop(columns="display_order").reset_index(drop=True)
 
 
 def _card(marts: Marts, strategy: Row, span: tuple[float, float]) -> Card:
@@ -327,18 +319,10 @@ def _card(marts: Marts, strategy: Row, span: tuple[float, float]) -> Card:
 
 def clinic_table(marts: Marts) -> DataFrame:
     """One row per clinic: the last quarter's score, its course, and the breaches of the last 12 months."""
-    quarter = marts.rows(
-        "trust_summary", unit_level="clinic", scale_id=marts.scale_id, time_window="last_quarter"
-    )
-    quarter = quarter[
-        ["unit_id", "n_responses", "n_patients", "mean_score", "low", "high", "suppressed_reason"]
-    ]
-    breaches = marts.rows(
-        "breach_summary", unit_level="clinic", breach_kind="all", time_window="last_12_months"
-    )
-    breaches = breaches[
-        ["unit_id", "n_breaches", "n_repair_begun", "repair_begun_share", "suppressed_reason"]
-    ]
+    quarter = marts.rows("trust_summary", unit_level="clinic", scale_id=marts.scale_id, time_window="last_quarter")
+    quarter = quarter[["unit_id", "n_responses", "n_patients", "mean_score", "low", "high", "suppressed_reason"]]
+    breaches = marts.rows("breach_summary", unit_level="clinic", breach_kind="all", time_window="last_12_months")
+    breaches = breaches[["unit_id", "n_breaches", "n_repair_begun", "repair_begun_share", "suppressed_reason"]]
     breaches = breaches.rename(columns={"suppressed_reason": "breach_suppressed_reason"})
     both = quarter.merge(breaches, on="unit_id", how="outer").sort_values("unit_id").reset_index(drop=True)
     courses = [course(marts, "clinic", unit_id) for unit_id in both["unit_id"]]
@@ -370,18 +354,14 @@ def _where_breaking(marts: Marts, clinics: DataFrame) -> str:
         parts.append("No clinic has enough months of answers to tell yet.")
     else:
         parts.append("No clinic is falling by more than its usual ups and downs.")
-    row = marts.row(
-        "breach_summary", unit_level="organisation", breach_kind="all", time_window="last_12_months"
-    )
+    row = marts.row("breach_summary", unit_level="organisation", breach_kind="all", time_window="last_12_months")
     if not is_missing(row["n_breaches"]):
         begun = (
             f", repair begun for {share(row['repair_begun_share'])}"
             if not is_missing(row["repair_begun_share"])
             else ""
         )
-        parts.append(
-            f"{plural(row['n_breaches'], 'breach', 'breaches')} on record in the last 12 months{begun}."
-        )
+        parts.append(f"{plural(row['n_breaches'], 'breach', 'breaches')} on record in the last 12 months{begun}.")
     elif not is_missing(row["suppressed_reason"]):
         parts.append(f"The number of breaches is {hidden(row['suppressed_reason'])}.")
     else:
@@ -406,9 +386,7 @@ def _clinics_panel(marts: Marts, clinics: DataFrame, noun: str) -> Panel:
     """The last quarter by clinic."""
     if clinics.empty:
         return Panel("clinics", "By clinic", sentences=("No clinic is on record.",))
-    whole = marts.row(
-        "trust_summary", unit_level="organisation", scale_id=marts.scale_id, time_window="last_quarter"
-    )
+    whole = marts.row("trust_summary", unit_level="organisation", scale_id=marts.scale_id, time_window="last_quarter")
     mean = None if is_missing(whole["mean_score"]) else float(whole["mean_score"])
     table = Table(
         "clinics",
@@ -480,9 +458,7 @@ def _breaches_panel(marts: Marts) -> Panel:
         ["n_breaches", "breach_kind"], ascending=[False, True], na_position="last"
     )
     if kinds.empty and is_missing(whole["n_breaches"]):
-        text = (
-            "No breach is on record, so nobody can say here what broke trust or whether it is being repaired."
-        )
+        text = "No breach is on record, so nobody can say here what broke trust or whether it is being repaired."
         if not is_missing(whole["suppressed_reason"]):
             text = f"The number of breaches is {hidden(whole['suppressed_reason'])}."
         return Panel("breaches", "What broke trust", sentences=(text,))
@@ -498,9 +474,7 @@ def _breaches_panel(marts: Marts) -> Panel:
     if not shown.empty:
         top = shown.iloc[0]
         share_text = (
-            ""
-            if is_missing(top["repair_begun_share"])
-            else f", repair begun for {share(top['repair_begun_share'])}"
+            "" if is_missing(top["repair_begun_share"]) else f", repair begun for {share(top['repair_begun_share'])}"
         )
         sentences.append(
             f"The most frequent kind shown is {top['breach_kind']}: {count(top['n_breaches'])}{share_text}."
@@ -667,8 +641,7 @@ def to_decide(marts: Marts, head: Headline, clinics: DataFrame) -> tuple[str, ..
     names = {row["strategy_id"]: row["strategy_name"] for row in marts.strategies.to_dict("records")}
     if not on_record:
         found.append(
-            "Record which repair strategies are used, for whom and from when: without that nobody can tell "
-            "what works."
+            "Record which repair strategies are used, for whom and from when: without that nobody can tell what works."
         )
     for strategy_id in on_record:
         if about_strategy.verdict(marts, strategy_id).verdict == "worse":
@@ -681,9 +654,7 @@ def to_decide(marts: Marts, head: Headline, clinics: DataFrame) -> tuple[str, ..
         found.append(f"Ask {clinic} what changed: its score is falling by more than its usual ups and downs.")
     for strategy_id in on_record:
         row, _ = about_strategy.summary(marts, strategy_id)
-        if about_strategy.verdict(marts, strategy_id).verdict == "better" and _is_below(
-            row["delivered_share"], 0.8
-        ):
+        if about_strategy.verdict(marts, strategy_id).verdict == "better" and _is_below(row["delivered_share"], 0.8):
             effect = about_strategy.effect(marts, strategy_id, about_strategy.HONEST)
             found.append(
                 f"Extend \u201c{names[strategy_id]}\u201d: it moved trust by {signed(effect['estimate'])} "
@@ -698,21 +669,14 @@ def to_decide(marts: Marts, head: Headline, clinics: DataFrame) -> tuple[str, ..
         )
     if any(at for at, _ in marts.breaks() if head.verdict == "unknown"):
         found.append(
-            "Keep the way answers are collected the same for a year: the last change makes earlier months "
-            "incomparable."
+            "Keep the way answers are collected the same for a year: the last change makes earlier months incomparable."
         )
     failed = marts.fact("n_rules_failed")
     if failed is not None and int(failed) > 0:
-        found.append(
-            f"Look at the {plural(failed, 'check', 'checks')} that failed before quoting these numbers."
-        )
+        found.append(f"Look at the {plural(failed, 'check', 'checks')} that failed before quoting these numbers.")
     if marts.fact("response_share") is None:
-        found.append(
-            "Send the list of all visits as well: without it nobody knows how many patients did not answer."
-        )
-    waiting = [
-        names[name] for name in on_record if about_strategy.verdict(marts, name).verdict == "cannot_tell_yet"
-    ]
+        found.append("Send the list of all visits as well: without it nobody knows how many patients did not answer.")
+    waiting = [names[name] for name in on_record if about_strategy.verdict(marts, name).verdict == "cannot_tell_yet"]
     if waiting:
         which = "all strategies on record" if len(waiting) == len(on_record) else listing(waiting)
         found.append(f"Decide nothing yet on {which}: the data cannot carry a verdict so far.")

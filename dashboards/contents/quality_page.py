@@ -53,15 +53,9 @@ def quality_page(marts: Marts) -> Page:
 
 def _rows_section(marts: Marts) -> Section:
     """What came in, what was kept."""
-    facts = {
-        name: marts.fact(name) for name in ("rows_read", "rows_kept", "rows_quarantined", "rows_superseded")
-    }
+    facts = {name: marts.fact(name) for name in ("rows_read", "rows_kept", "rows_quarantined", "rows_superseded")}
     share_known = marts.fact("response_share")
-    of = (
-        plural(marts.fact("n_visits"), "visit", "visits")
-        if marts.fact("n_visits")
-        else "an unknown number of visits"
-    )
+    of = plural(marts.fact("n_visits"), "visit", "visits") if marts.fact("n_visits") else "an unknown number of visits"
     failed, rules = marts.fact("n_rules_failed"), marts.fact("n_rules")
     measures = (
         Measure("Answers", count(marts.fact("n_responses")), "", f"of {of}"),
@@ -73,9 +67,7 @@ def _rows_section(marts: Marts) -> Section:
         ),
         Measure(
             "Rules kept",
-            NOTHING
-            if rules is None or failed is None
-            else f"{count(int(rules) - int(failed))} of {count(rules)}",
+            NOTHING if rules is None or failed is None else f"{count(int(rules) - int(failed))} of {count(rules)}",
             "",
             "rules that no row broke, or whose offenders were set aside"
             if failed == 0
@@ -90,9 +82,7 @@ def _rows_section(marts: Marts) -> Section:
             f"{count(facts['rows_superseded'])} replaced "
             "by a later correction or a copy of a row already taken in."
         )
-    sentences.append(
-        f"The data run from {date(marts.fact('first_date'))} to {date(marts.fact('as_of_date'))}."
-    )
+    sentences.append(f"The data run from {date(marts.fact('first_date'))} to {date(marts.fact('as_of_date'))}.")
     panel = Panel("rows", sentences=tuple(sentences), measures=measures)
     return Section("what-came-in", "What came in", panels=(panel,))
 
@@ -170,9 +160,7 @@ def _checks_section(marts: Marts) -> Section:
             panels=(Panel("all-checks", sentences=("No check has been made yet.",)),),
         )
     frame = frame.assign(order=frame["status"].map(_ORDER).fillna(2))
-    frame = frame.sort_values(
-        ["order", "period_start", "check_id", "subject"], ascending=[True, False, True, True]
-    )
+    frame = frame.sort_values(["order", "period_start", "check_id", "subject"], ascending=[True, False, True, True])
     frame = frame.drop(columns="order").reset_index(drop=True)
     loud = frame[frame["status"].isin(["break", "warn"])]
     items = tuple(dict.fromkeys(sentence(text) for text in loud["sentence"] if not is_missing(text)))

@@ -91,9 +91,7 @@ def delivered(marts: Marts, strategy_id: str) -> Measure:
     if not is_missing(row["unknown_n"]) and int(row["unknown_n"]) > 0:
         unknown = f"; {count(row['unknown_n'])} unknown"
     detail = f"{of}{soon}{unknown}, in {WINDOWS[window]}".lstrip(", ")
-    return Measure(
-        "Delivered", share(row["delivered_share"]), share_interval(row["low"], row["high"]), detail
-    )
+    return Measure("Delivered", share(row["delivered_share"]), share_interval(row["low"], row["high"]), detail)
 
 
 def noticed(marts: Marts, strategy_id: str) -> Measure:
@@ -121,11 +119,7 @@ def moved(marts: Marts, strategy_id: str) -> Measure:
     if is_missing(row["estimate"]):
         text = hidden(row["suppressed_reason"]) if not is_missing(row["suppressed_reason"]) else "no estimate"
         return Measure("Moved", text, "", "")
-    people = (
-        f", from {plural(row['n_patients'], 'patient', 'patients')}"
-        if not is_missing(row["n_patients"])
-        else ""
-    )
+    people = f", from {plural(row['n_patients'], 'patient', 'patients')}" if not is_missing(row["n_patients"]) else ""
     return Measure(
         "Moved",
         signed(row["estimate"]),
@@ -136,9 +130,7 @@ def moved(marts: Marts, strategy_id: str) -> Measure:
 
 def _absent(row: Row) -> str:
     """Why a delivery figure is not there."""
-    return (
-        hidden(row["suppressed_reason"]) if not is_missing(row["suppressed_reason"]) else "nothing on record"
-    )
+    return hidden(row["suppressed_reason"]) if not is_missing(row["suppressed_reason"]) else "nothing on record"
 
 
 def verdict(marts: Marts, strategy_id: str) -> Verdict:
@@ -213,12 +205,7 @@ def short_name(strategy_id: object) -> str:
 def last_two(frame: DataFrame) -> DataFrame:
     """Trajectories in the order of the table: treated before comparison, by month."""
     order = frame["comparison_group"].map({"treated": 0, "comparison": 1})
-    return (
-        frame.assign(order=order)
-        .sort_values(["order", "event_time"])
-        .drop(columns="order")
-        .reset_index(drop=True)
-    )
+    return frame.assign(order=order).sort_values(["order", "event_time"]).drop(columns="order").reset_index(drop=True)
 
 
 def first_month(marts: Marts, strategy_id: str) -> pd.Timestamp | None:

@@ -72,9 +72,7 @@ def strategy_page(marts: Marts, strategy: Row) -> Page:
     measures = Panel(
         "three-figures",
         verdict=verdict,
-        sentences=tuple(
-            text for text in (reason, about_strategy.naive_beside_honest(marts, strategy_id)) if text
-        ),
+        sentences=tuple(text for text in (reason, about_strategy.naive_beside_honest(marts, strategy_id)) if text),
         measures=(
             about_strategy.delivered(marts, strategy_id),
             about_strategy.noticed(marts, strategy_id),
@@ -89,9 +87,7 @@ def strategy_page(marts: Marts, strategy: Row) -> Page:
         _months_section(marts, strategy),
         _clinics_section(marts, strategy),
         _breaches_section(marts, strategy),
-        Section(
-            "warnings", "Read with care", panels=(Panel("warnings-list", items=warnings(row["warnings"])),)
-        )
+        Section("warnings", "Read with care", panels=(Panel("warnings-list", items=warnings(row["warnings"])),))
         if warnings(row["warnings"])
         else None,
         _how_section(),
@@ -108,11 +104,7 @@ def strategy_page(marts: Marts, strategy: Row) -> Page:
 def _page_without_record(marts: Marts, strategy: Row, name: str, lead: tuple[str, ...]) -> Page:
     """What to say where a strategy was never applied, as far as the data go."""
     whole = not marts.strategies_on_record
-    text = (
-        about_strategy.NOT_ON_RECORD
-        if whole
-        else "Nothing on record says that this strategy has been applied."
-    )
+    text = about_strategy.NOT_ON_RECORD if whole else "Nothing on record says that this strategy has been applied."
     panel = Panel(
         "nothing",
         sentences=(text, about_strategy.TO_DO),
@@ -203,9 +195,7 @@ def _effects_section(marts: Marts, strategy: Row) -> Section:
     frame = about_strategy.effects(marts, strategy_id)
     words = about_strategy.naive_beside_honest(marts, strategy_id)
     if frame.empty:
-        return Section(
-            "moved", "Did it move trust?", panels=(Panel("methods", sentences=("No estimate was made.",)),)
-        )
+        return Section("moved", "Did it move trust?", panels=(Panel("methods", sentences=("No estimate was made.",)),))
     label = f"{strategy['strategy_name']}: the plain before/after figure beside the honest estimate. {words}"
     chart = Chart(
         f"chart-effects-{strategy_id}",
@@ -248,8 +238,7 @@ def _effects_section(marts: Marts, strategy: Row) -> Section:
         chart = Chart(
             f"chart-by-month-{strategy_id}",
             effects_figure.effect_by_month(events),
-            f"{strategy['strategy_name']}: the honest estimate by month before and after the start, with "
-            "intervals.",
+            f"{strategy['strategy_name']}: the honest estimate by month before and after the start, with intervals.",
             _MONTHS_HEIGHT,
         )
         panels.append(
@@ -312,9 +301,7 @@ def _months_section(marts: Marts, strategy: Row) -> Section:
     is_hidden = bool(frame["suppressed_reason"].notna().any())
     chart = Chart(
         f"chart-delivery-{strategy_id}",
-        shares_figure.shares_by_month(
-            frame, (shares_figure.DELIVERED, shares_figure.NOTICED), _MONTHS_HEIGHT
-        ),
+        shares_figure.shares_by_month(frame, (shares_figure.DELIVERED, shares_figure.NOTICED), _MONTHS_HEIGHT),
         f"{strategy['strategy_name']}: share delivered and share noticed by month. "
         f"{about_strategy.delivered_sentence(marts, strategy_id)}",
         _MONTHS_HEIGHT,
@@ -384,11 +371,7 @@ def _clinics_section(marts: Marts, strategy: Row) -> Section | None:
 def _clinic_words(row: Row) -> str:
     """A clinic's delivery with interval and n."""
     if is_missing(row["delivered_share"]):
-        text = (
-            hidden(row["suppressed_reason"])
-            if not is_missing(row["suppressed_reason"])
-            else "nothing to deliver"
-        )
+        text = hidden(row["suppressed_reason"]) if not is_missing(row["suppressed_reason"]) else "nothing to deliver"
         return f"{row['unit_id']}: {text}"
     of = "" if is_missing(row["eligible_n"]) else f" of {count(row['eligible_n'])}"
     margin = share_interval(row["low"], row["high"])

@@ -19,9 +19,7 @@ def truth_page(marts: Marts) -> Page:
     frame = truth_table(marts)
     honest, n_honest = _hits(frame, "honest")
     naive, n_naive = _hits(frame, "naive")
-    heading = (
-        f"The honest interval holds the truth for {honest} of {plural(n_honest, 'strategy', 'strategies')}"
-    )
+    heading = f"The honest interval holds the truth for {honest} of {plural(n_honest, 'strategy', 'strategies')}"
     lead: tuple[str, ...] = (
         (
             "This hospital is made up. Its patients were simulated twice, with each strategy and without "
@@ -100,8 +98,7 @@ def truth_table(marts: Marts) -> DataFrame:
             columns={"estimate": f"{name}_estimate", "low": f"{name}_low", "high": f"{name}_high"}
         )
         frame[f"{name}_holds"] = [
-            _holds(row["true_effect"], row[f"{name}_low"], row[f"{name}_high"])
-            for row in frame.to_dict("records")
+            _holds(row["true_effect"], row[f"{name}_low"], row[f"{name}_high"]) for row in frame.to_dict("records")
         ]
     verdicts = [about_strategy.verdict(marts, strategy_id).verdict for strategy_id in frame["strategy_id"]]
     return frame.assign(verdict=verdicts)

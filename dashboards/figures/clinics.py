@@ -38,9 +38,7 @@ def by_clinic(frame: DataFrame, value: str, whole: float | None, factor: float) 
     if whole is not None:
         at = whole * factor
         is_late = at > (span[0] + span[1]) / 2
-        figure.add_shape(
-            type="line", x0=at, x1=at, yref="paper", y0=0, y1=1, line={"color": theme.AXIS, "width": 1.5}
-        )
+        figure.add_shape(type="line", x0=at, x1=at, yref="paper", y0=0, y1=1, line={"color": theme.AXIS, "width": 1.5})
         figure.add_annotation(
             x=at,
             y=1,

@@ -48,9 +48,7 @@ def cells(values: Any) -> list[Any]:
     return plain
 
 
-def stretches(
-    frame: DataFrame, position: str, value: str, breaks: Collection[Timestamp] = ()
-) -> list[DataFrame]:
+def stretches(frame: DataFrame, position: str, value: str, breaks: Collection[Timestamp] = ()) -> list[DataFrame]:
     """Runs of rows that may be joined by a line.
 
     A run ends where a value is missing or hidden, where a month or period is left out, and at a break in

@@ -14,9 +14,7 @@ from dashboards import theme
 from dashboards.figures.marks import Line, add_end_labels, add_line, last_known
 
 DELIVERED = Line("delivered_share", "low", "high", "Delivered", theme.US, theme.US, suffix=" %")
-NOTICED = Line(
-    "noticed_share", "noticed_low", "noticed_high", "Noticed", theme.BETTER, theme.BETTER_TEXT, suffix=" %"
-)
+NOTICED = Line("noticed_share", "noticed_low", "noticed_high", "Noticed", theme.BETTER, theme.BETTER_TEXT, suffix=" %")
 
 
 def percents(frame: DataFrame, columns: Sequence[str]) -> DataFrame:

@@ -71,11 +71,7 @@ def trust_by_month(
     _add_hidden_months(figure, frame)
     add_line(figure, frame, "period_start", Line("mean_score", "low", "high", label), breaks, size=6)
     _add_special_causes(figure, frame)
-    ends = [
-        (value, text, theme.US)
-        for value, text in [(last_known(frame, "mean_score"), label)]
-        if value is not None
-    ]
+    ends = [(value, text, theme.US) for value, text in [(last_known(frame, "mean_score"), label)] if value is not None]
     limits = frame.dropna(subset=["lower_limit", "upper_limit"])
     if not limits.empty:
         for column, text in (("upper_limit", "Usual<br>highest"), ("lower_limit", "Usual<br>lowest")):
@@ -210,9 +206,7 @@ def _add_breaks(figure: go.Figure, breaks: Sequence[Timestamp], first: Timestamp
         )
 
 
-def _add_starts(
-    figure: go.Figure, starts: Sequence[tuple[str, Timestamp]], first: Timestamp, last: Timestamp
-) -> None:
+def _add_starts(figure: go.Figure, starts: Sequence[tuple[str, Timestamp]], first: Timestamp, last: Timestamp) -> None:
     """A strip under the chart: one line per strategy with a tick at its first month on record."""
     for row, (name, at) in enumerate(starts):
         depth = -(44 + 10 + _ROW * row) / PLOT_HEIGHT

@@ -9,8 +9,16 @@
     });
   }
 
-  // On paper the drawing scales with the column, whatever the width of the screen was.
+  // A4 less its margins and those of a panel, in CSS pixels.
+  var PAPER_WIDTH = 620;
+
+  // On paper a wide chart is drawn anew for the page, and each drawing scales with its column.
   function fitToPaper() {
+    document.querySelectorAll("[data-chart]").forEach(function (holder) {
+      if (holder.clientWidth > PAPER_WIDTH) {
+        Plotly.relayout(holder, { autosize: false, width: PAPER_WIDTH });
+      }
+    });
     document.querySelectorAll(".chart .main-svg").forEach(function (drawing) {
       var box = drawing.getBoundingClientRect();
       drawing.setAttribute("viewBox", "0 0 " + Math.round(box.width) + " " + Math.round(box.height));
@@ -20,6 +28,9 @@
   function backToScreen() {
     document.querySelectorAll(".chart .main-svg").forEach(function (drawing) {
       drawing.removeAttribute("viewBox");
+    });
+    document.querySelectorAll("[data-chart]").forEach(function (holder) {
+      Plotly.relayout(holder, { autosize: true, width: null });
     });
   }
 

@@ -1,4 +1,5 @@
 -- One row per input file of which some rows read were neither kept, nor quarantined, nor superseded.
+-- Stops the run.
 with
 
 batches as (

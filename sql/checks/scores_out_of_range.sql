@@ -1,4 +1,5 @@
 -- One row per score below 0 or above 100.
+-- Stops the run.
 with
 
 scores as (

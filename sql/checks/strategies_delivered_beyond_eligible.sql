@@ -1,4 +1,5 @@
 -- One row per strategy, unit and month with more deliveries than there were occasions for it.
+-- Stops the run.
 with
 
 delivery as (

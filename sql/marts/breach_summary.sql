@@ -1,4 +1,4 @@
--- One row per unit, kind of breach ('all' or one) and time window: how many breaches, and for how many repair has begun.
+-- One row per unit, kind of breach (or 'all') and time window: breaches, and for how many of them repair has begun.
 with
 
 windows as (

@@ -26,14 +26,14 @@ counts as (
 result as (
     select
         *,
-        n_kept / n_due as kept_share,
+        n_kept / nullif(n_due, 0) as kept_share,
         (
             n_kept + 1.9207294103470614
-            - 1.959963984540054 * sqrt(n_kept * (n_due - n_kept) / n_due + 0.9603647051735307)
+            - 1.959963984540054 * sqrt(n_kept * (n_due - n_kept) / nullif(n_due, 0) + 0.9603647051735307)
         ) / (n_due + 3.841458820694123) as low,
         (
             n_kept + 1.9207294103470614
-            + 1.959963984540054 * sqrt(n_kept * (n_due - n_kept) / n_due + 0.9603647051735307)
+            + 1.959963984540054 * sqrt(n_kept * (n_due - n_kept) / nullif(n_due, 0) + 0.9603647051735307)
         ) / (n_due + 3.841458820694123) as high,
         cast(null as varchar) as suppressed_reason,
     from counts

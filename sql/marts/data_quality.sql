@@ -195,7 +195,8 @@ share_findings as (
         case
             when n_invited * response_share < calendar.minimum_cell
                 then format(
-                    'In {} hardly any visits were answered, after {:.0f} % in the months before: too few speak for the rest.',
+                    'In {} hardly any visits were answered, after {:.0f} % in the months before: '
+                    || 'too few speak for the rest.',
                     strftime(period_start, '%B %Y'), 100 * usual_share
                 )
             else format(
@@ -246,7 +247,8 @@ quarantine_findings as (
             )
             else format(
                 '{:,} of {:,} rows of {} were set aside by the rule "{}".',
-                quarantined.n_flagged, cast(rows_read.n_read as bigint), quarantined.feed, replace(quarantined.rule, '_', ' ')
+                quarantined.n_flagged, cast(rows_read.n_read as bigint), quarantined.feed,
+                replace(quarantined.rule, '_', ' ')
             )
         end as sentence,
     from quarantined
@@ -266,7 +268,8 @@ accounting_findings as (
         format(
             case
                 when n_read = n_kept + n_quarantined + n_superseded
-                    then 'All {:,} rows of {} are accounted for: kept, set aside by a rule, or replaced by a later correction.'
+                    then 'All {:,} rows of {} are accounted for: kept, set aside by a rule, '
+                        || 'or replaced by a later correction.'
                 else 'Not all {:,} rows of {} are accounted for: some were neither kept, nor set aside, nor replaced.'
             end,
             cast(n_read as bigint), feed
@@ -276,7 +279,10 @@ accounting_findings as (
 
 -- 5. Answers about a visit that is not on record.
 visit_counts as (
-    select sum(responses.n_responses) as n_rows, sum(responses.n_without_visit) as n_flagged, any_value(visits.n_visits) as n_visits
+    select
+        sum(responses.n_responses) as n_rows,
+        sum(responses.n_without_visit) as n_flagged,
+        any_value(visits.n_visits) as n_visits,
     from responses
     cross join visits
     having sum(responses.n_responses) > 0
@@ -297,12 +303,15 @@ visit_findings as (
         end as status,
         case
             when n_visits = 0
-                then 'No visits are on record, so how many people were asked, and what share of them answered, is not known.'
+                then 'No visits are on record, so how many people were asked, '
+                    || 'and what share of them answered, is not known.'
             when n_flagged = 0 then 'Every answer belongs to a visit on record.'
             when n_flagged < calendar.minimum_cell
-                then 'A few answers belong to no visit on record; they count in the scores, not in the share of visits answered.'
+                then 'A few answers belong to no visit on record; '
+                    || 'they count in the scores, not in the share of visits answered.'
             else format(
-                '{:.1f} % of the answers belong to no visit on record; they count in the scores, not in the share of visits answered.',
+                '{:.1f} % of the answers belong to no visit on record; '
+                || 'they count in the scores, not in the share of visits answered.',
                 100 * n_flagged / n_rows
             )
         end as sentence,
@@ -343,7 +352,8 @@ channel_mix as (
         and abs(channel_share - previous_share) > 0.1
     qualify
         row_number() over (
-            partition by quarter_start order by abs(channel_share - previous_share) desc, channel
+            partition by quarter_start
+            order by round(abs(channel_share - previous_share), 9) desc, channel_share desc, channel
         ) = 1
 ),
 
@@ -436,7 +446,7 @@ result as (
         cast(period_start as date) as period_start,
         cast(n_rows as bigint) as n_rows,
         cast(n_flagged as bigint) as n_flagged,
-        n_flagged / n_rows as flagged_share,
+        n_flagged / nullif(n_rows, 0) as flagged_share,
         status,
         sentence,
     from findings

@@ -30,6 +30,8 @@ answers as (
         responses.provider_id,
         responses.clinic_id,
         responses.experience_date,
+        datediff('month', date '2000-01-01', responses.experience_date)::integer as month,
+        hash(responses.patient_id) as patient_key,
         scores.score,
     from core.responses as responses
     inner join core.scores as scores using (response_id)
@@ -49,7 +51,7 @@ acts_after_breach as (
     select interventions.strategy_id, breaches.breach_id, interventions.start_date,
     from interventions
     inner join breaches using (breach_id)
-    where interventions.unit_level = 'patient'
+    where interventions.unit_level = 'patient' and interventions.start_date >= breaches.breach_date
     union all
     select interventions.strategy_id, breaches.breach_id, interventions.start_date,
     from interventions
@@ -62,12 +64,8 @@ acts_after_breach as (
 ),
 
 repairs as (
-    select
-        acts_after_breach.strategy_id,
-        acts_after_breach.breach_id,
-        greatest(min(acts_after_breach.start_date), any_value(breaches.breach_date)) as start_date,
+    select strategy_id, breach_id, min(start_date) as start_date,
     from acts_after_breach
-    inner join breaches using (breach_id)
     group by all
 ),
 
@@ -83,28 +81,24 @@ levels as (
     qualify row_number() over (partition by strategy_id order by n_units desc, unit_level desc) = 1
 ),
 
-answers_by_unit as (
-    select 'provider' as unit_level, provider_id as unit_id, patient_id, experience_date, score,
-    from answers where provider_id is not null
+answering_units as (
+    select distinct 'provider' as unit_level, provider_id as unit_id from answers where provider_id is not null
     union all
-    select 'clinic' as unit_level, clinic_id as unit_id, patient_id, experience_date, score,
-    from answers where clinic_id is not null
+    select distinct 'clinic' as unit_level, clinic_id as unit_id from answers where clinic_id is not null
 ),
 
-roll_out_answers as (
+roll_out_units as (
     select
         levels.strategy_id,
         levels.unit_level,
-        answers_by_unit.unit_id,
+        answering_units.unit_id,
+        hash(answering_units.unit_id) as unit_key,
         'all' as stratum,
-        datediff('month', date '2000-01-01', starts.start_date) as cohort,
-        answers_by_unit.unit_id as cluster_id,
-        datediff('month', date '2000-01-01', answers_by_unit.experience_date) as period,
-        starts.start_date is not null and answers_by_unit.experience_date >= starts.start_date as is_started,
-        answers_by_unit.patient_id,
-        answers_by_unit.score,
-    from answers_by_unit
-    inner join levels using (unit_level)
+        datediff('month', date '2000-01-01', starts.start_date)::integer as cohort,
+        answering_units.unit_id as cluster_id,
+        starts.start_date,
+    from levels
+    inner join answering_units using (unit_level)
     left join starts using (strategy_id, unit_level, unit_id)
 ),
 
@@ -125,89 +119,96 @@ others_begun as (
     group by all
 ),
 
-episodes as (
+repair_units as (
     select
         repair_strategies.strategy_id,
-        breaches.breach_id,
-        breaches.patient_id,
-        breaches.breach_date,
-        breaches.next_breach_date,
-        repairs.start_date,
+        'patient' as unit_level,
+        breaches.breach_id as unit_id,
+        hash(breaches.breach_id) as unit_key,
         concat_ws(' + ', breaches.severity, others_begun.other_strategies) as stratum,
+        floor((repairs.start_date - breaches.breach_date) / 30.4375)::integer as cohort,
+        breaches.patient_id as cluster_id,
+        repairs.start_date,
+        breaches.breach_date,
     from repair_strategies
     cross join breaches
     left join repairs using (strategy_id, breach_id)
     left join others_begun using (strategy_id, breach_id)
 ),
 
-repair_answers as (
+answers_by_breach as (
     select
-        episodes.strategy_id,
-        'patient' as unit_level,
-        episodes.breach_id as unit_id,
-        episodes.stratum,
-        floor((episodes.start_date - episodes.breach_date) / 30.4375)::integer as cohort,
-        episodes.patient_id as cluster_id,
-        floor((answers.experience_date - episodes.breach_date) / 30.4375)::integer as period,
-        episodes.start_date is not null and answers.experience_date >= episodes.start_date as is_started,
-        episodes.patient_id,
+        breaches.breach_id,
+        answers.patient_key,
+        answers.experience_date,
+        floor((answers.experience_date - breaches.breach_date) / 30.4375)::integer as period,
         answers.score,
-    from episodes
+    from breaches
     inner join answers
-        on answers.patient_id = episodes.patient_id
-        and answers.experience_date >= episodes.breach_date - 365
-        and answers.experience_date < coalesce(episodes.next_breach_date, date '9999-12-31')
-    where answers.experience_date < episodes.breach_date + 1095
+        on answers.patient_id = breaches.patient_id
+        and answers.experience_date >= breaches.breach_date - 365
+        and answers.experience_date < breaches.breach_date + 1095
+        and answers.experience_date < coalesce(breaches.next_breach_date, date '9999-12-31')
 ),
 
-all_answers as (
-    select * from roll_out_answers
+-- Units and patients stand as 64-bit hashes up to the sums: grouping millions of rows by long text would take minutes.
+unit_answers as (
+    select units.strategy_id, units.unit_key, units.cohort, units.start_date, answers.patient_key, answers.experience_date,
+        answers.month as period, answers.score,
+    from answers
+    inner join roll_out_units as units on units.unit_level = 'provider' and units.unit_id = answers.provider_id
     union all
-    select * from repair_answers
+    select units.strategy_id, units.unit_key, units.cohort, units.start_date, answers.patient_key, answers.experience_date,
+        answers.month as period, answers.score,
+    from answers
+    inner join roll_out_units as units on units.unit_level = 'clinic' and units.unit_id = answers.clinic_id
+    union all
+    select units.strategy_id, units.unit_key, units.cohort, units.start_date, answers.patient_key, answers.experience_date,
+        answers.period, answers.score,
+    from answers_by_breach as answers
+    inner join repair_units as units on units.unit_id = answers.breach_id
 ),
 
 per_patient as (
     select
         strategy_id,
-        unit_level,
-        unit_id,
-        stratum,
+        unit_key,
         cohort,
-        cluster_id,
         period,
-        is_started,
-        patient_id,
+        coalesce(experience_date >= start_date, false) as is_started,
+        patient_key,
         count(*) as n_responses,
         sum(score) as sum_score,
         sum(score * score) as sum_square,
-    from all_answers
+    from unit_answers
     group by all
 ),
 
--- A patient is counted in one unit only per strategy and month since the start (calendar month, where a unit never
--- begins), so that units add up; and as new in one cell only of the first year.
+-- Of those who began, a patient is counted in one unit only per month since the start, so that units add up; and as new
+-- in one cell only of the first year.
 counted as (
     select
         *,
         row_number() over (
-            partition by strategy_id, patient_id, cohort is null, coalesce(period - cohort, period)
-            order by is_started desc, unit_id
+            partition by strategy_id, patient_key, period - cohort
+            order by is_started desc, unit_key
         ) = 1 as is_counted,
         is_started and period - cohort < 12 and row_number() over (
-            partition by strategy_id, patient_id, is_started
-            order by period - cohort, unit_id
+            partition by strategy_id, patient_key, is_started
+            order by period - cohort, unit_key
         ) = 1 as is_new,
     from per_patient
+    where cohort is not null
+    union all
+    select *, true as is_counted, false as is_new,
+    from per_patient
+    where cohort is null
 ),
 
-cells as (
+sums as (
     select
         strategy_id,
-        unit_level,
-        unit_id,
-        stratum,
-        cohort,
-        cluster_id,
+        unit_key,
         period,
         is_started,
         sum(n_responses)::bigint as n_responses,
@@ -217,6 +218,31 @@ cells as (
         sum(sum_square) as sum_square,
     from counted
     group by all
+),
+
+units as (
+    select strategy_id, unit_level, unit_id, unit_key, stratum, cohort, cluster_id from roll_out_units
+    union all
+    select strategy_id, unit_level, unit_id, unit_key, stratum, cohort, cluster_id from repair_units
+),
+
+cells as (
+    select
+        units.strategy_id,
+        units.unit_level,
+        units.unit_id,
+        units.stratum,
+        units.cohort,
+        units.cluster_id,
+        sums.period,
+        sums.is_started,
+        sums.n_responses,
+        sums.n_patients,
+        sums.n_new_patients,
+        sums.sum_score,
+        sums.sum_square,
+    from sums
+    inner join units using (strategy_id, unit_key)
 ),
 
 -- A strategy only ever applied to patients without a breach keeps a row per patient, to be refused with that reason.

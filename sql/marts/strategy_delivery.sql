@@ -103,7 +103,8 @@ breach_cells as (
         breaches.clinic_id,
         date_trunc('month', breaches.breach_date) as period_start,
         count(*) as eligible_n,
-        case when any_value(records.has_interventions) then count_if(coalesce(repairs.is_delivered, false)) end as delivered_n,
+        case when any_value(records.has_interventions) then count_if(coalesce(repairs.is_delivered, false)) end
+            as delivered_n,
         null as unknown_n,
     from breaches
     cross join calendar

@@ -185,7 +185,8 @@ cells as (
             when answers_by_unit.n_responses > 1 then sqrt(
                 cast(
                     answers_by_unit.n_responses * cast(answers_by_unit.sum_square as decimal(38, 18))
-                    - cast(answers_by_unit.sum_score as decimal(19, 9)) * cast(answers_by_unit.sum_score as decimal(19, 9))
+                    - cast(answers_by_unit.sum_score as decimal(19, 9))
+                    * cast(answers_by_unit.sum_score as decimal(19, 9))
                     as double
                 ) / answers_by_unit.n_responses / (answers_by_unit.n_responses - 1)
             )
@@ -203,7 +204,7 @@ margins as (
         *,
         case df
             when 1 then 12.706204736175
-            when 2 then 4.302652729750
+            when 2 then 4.302652729749
             when 3 then 3.182446305284
             when 4 then 2.776445105198
             else 1.959963984540054 + (2.372271 + (2.822499 + (2.555850 + 1.589534 / df) / df) / df) / df

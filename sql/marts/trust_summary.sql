@@ -141,7 +141,7 @@ margins as (
         totals.n_responses - 1 as df,
         case
             when df = 1 then 12.706204736175
-            when df = 2 then 4.302652729750
+            when df = 2 then 4.302652729749
             when df = 3 then 3.182446305284
             when df = 4 then 2.776445105198
             when df > 4 then 1.959963984540054 + (2.372271 + (2.822499 + (2.555850 + 1.589534 / df) / df) / df) / df

@@ -55,9 +55,15 @@ def main() -> None:
                 naive_missed_after_breach += naive_low is not None and not naive_low <= truth <= naive_high
             honest = "no estimate" if low is None else f"{low:+.2f} to {high:+.2f}"
             naive = "no estimate" if naive_low is None else f"{naive_low:+.2f} to {naive_high:+.2f}"
-            print(f"{seed:>4} {strategy_id:15} {truth:>+6.2f} {naive:>18} {honest:>18}  {'yes' if holds else 'NO ':5}  {verdict}")
+            print(
+                f"{seed:>4} {strategy_id:15} {truth:>+6.2f} {naive:>18} {honest:>18}  "
+                f"{'yes' if holds else 'NO':5}  {verdict}"
+            )
     print(f"honest interval holds the truth: {held} of {pairs}")
-    print(f"naive interval misses it, strategies applied after a breach: {naive_missed_after_breach} of {pairs_after_breach}")
+    print(
+        "naive interval misses it, strategies applied after a breach: "
+        f"{naive_missed_after_breach} of {pairs_after_breach}"
+    )
 
 
 if __name__ == "__main__":

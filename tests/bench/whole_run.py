@@ -64,13 +64,14 @@ def main() -> None:
         large, peak, files = run_once(folder / "large", n_responses)
         for attempt in range(3):
             database = folder / f"bare{attempt}.duckdb"
-            bare_times.append(
-                seconds_and_peak([sys.executable, "-c", BARE, str(database), *map(str, files)])[0]
-            )
+            bare_times.append(seconds_and_peak([sys.executable, "-c", BARE, str(database), *map(str, files)])[0])
             database.unlink()
     bare = statistics.median(bare_times)
     ratio = (large - small) / bare
-    print(f"run on {n_responses:,} responses: {large:.1f} s; on 1,000: {small:.1f} s; bare DuckDB, same files: {bare:.1f} s")
+    print(
+        f"run on {n_responses:,} responses: {large:.1f} s; on 1,000: {small:.1f} s; "
+        f"bare DuckDB, same files: {bare:.1f} s"
+    )
     print(f"ratio {ratio:.2f} (limit {LIMIT_RATIO}); peak memory {peak / 1e9:.2f} GB (limit {LIMIT_BYTES / 1e9:.0f})")
     if ratio > LIMIT_RATIO or peak > LIMIT_BYTES:
         raise SystemExit(1)

@@ -12,9 +12,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import frames
-
 from dashboards.site import write_site
+from tests.dashboards import frames
 
 
 @pytest.fixture(scope="session")

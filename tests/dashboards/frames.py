@@ -75,7 +75,7 @@ FEWER = "fewer than 11"
 
 
 def frame(table: str, rows: list[dict[str, Any]]) -> DataFrame:
-    """Rows as a mart: exactly the columns of the contract, in their order."""
+    """Rows as a mart: exactly the columns the pages know, in their order."""
     return DataFrame(rows, columns=list(COLUMNS[table]))
 
 
@@ -188,13 +188,7 @@ def _trust(scale_id: str, rng: np.random.Generator) -> tuple[DataFrame, DataFram
         centre = float(np.mean(values[:24]))
         width = 1.4 if level == "organisation" else 3.6
         for at, value in zip(MONTHS, values, strict=True):
-            cause = (
-                "above_limit"
-                if value > centre + width
-                else "below_limit"
-                if value < centre - width
-                else "none"
-            )
+            cause = "above_limit" if value > centre + width else "below_limit" if value < centre - width else "none"
             charts.append(
                 {
                     "chart_id": f"{level}:{unit}:{scale_id}:mean_score",
@@ -255,13 +249,9 @@ def _trajectories(rng: np.random.Generator) -> tuple[DataFrame, DataFrame]:
         for group in ("treated", "comparison"):
             for event in range(-12, 13):
                 dip = -9 * np.exp(-max(event, 0) / 3) if after_breach and event >= -1 else 0
-                mean = (
-                    69 + dip + (gain if group == "treated" and event >= 0 else 0) + float(rng.normal(0, 0.5))
-                )
+                mean = 69 + dip + (gain if group == "treated" and event >= 0 else 0) + float(rng.normal(0, 0.5))
                 n = 160 if group == "treated" else 240
-                hidden = (
-                    strategy_id == "follow_through" and group == "treated" and event in (-12, -11, 10, 11, 12)
-                )
+                hidden = strategy_id == "follow_through" and group == "treated" and event in (-12, -11, 10, 11, 12)
                 rows.append(
                     {
                         "strategy_id": strategy_id,
@@ -386,11 +376,7 @@ def _delivery(rng: np.random.Generator) -> tuple[DataFrame, DataFrame]:
             }
 
         for position, at in enumerate(MONTHS):
-            rate = (
-                0.0
-                if position < start
-                else min(0.82, 0.35 + 0.02 * (position - start)) + float(rng.normal(0, 0.02))
-            )
+            rate = 0.0 if position < start else min(0.82, 0.35 + 0.02 * (position - start)) + float(rng.normal(0, 0.02))
             rows.append(
                 {
                     "strategy_id": strategy_id,
@@ -568,9 +554,7 @@ def full() -> dict[str, DataFrame]:
     delivery, summary = _delivery(rng)
     breach_summary, repair_summary, commitment_summary = _breaches()
     data_quality, instrument_health = _quality("wfpts5")
-    truth = [
-        {"strategy": name, "true_effect": effect[7], "n_treated": 322} for name, effect in EFFECTS.items()
-    ]
+    truth = [{"strategy": name, "true_effect": effect[7], "n_treated": 322} for name, effect in EFFECTS.items()]
     return {
         "trust_by_period": trust_by_period,
         "trust_summary": trust_summary,

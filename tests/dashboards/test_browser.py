@@ -163,9 +163,7 @@ def test_keyboard_reaches_the_content_first(page, sites: dict[str, Path]) -> Non
 def test_a_blot_on_a_page_is_found(page, sites: dict[str, Path], tmp_path: Path) -> None:
     html = (sites["full"] / "methods.html").read_text(encoding="utf-8")
     style = "main > section { margin-top: -80px } #main { width: 2000px; max-width: none }"
-    (tmp_path / "bad.html").write_text(
-        html.replace("</head>", f"<style>{style}</style></head>"), encoding="utf-8"
-    )
+    (tmp_path / "bad.html").write_text(html.replace("</head>", f"<style>{style}</style></head>"), encoding="utf-8")
     shutil.copytree(sites["full"] / "assets", tmp_path / "assets")
     with pytest.raises(AssertionError, match=r"wider than the window.*overlapping blocks"):
         check_page(page, (tmp_path / "bad.html").as_uri(), 1280)

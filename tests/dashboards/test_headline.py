@@ -5,13 +5,13 @@ How the pages write it down is tested in `test_pages.py`.
 
 from __future__ import annotations
 
-import frames
 import pandas as pd
 import pytest
 from pandas import DataFrame, Timestamp
 
 from dashboards.headline import headline
 from dashboards.marts import Marts, direction
+from tests.dashboards import frames
 
 
 def hospital(

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
-import frames
 import pandas as pd
 import pytest
 from pandas import DataFrame
@@ -23,6 +22,7 @@ from dashboards.marts import COLUMNS, Marts
 from dashboards.pages import all_pages
 from dashboards.parts import Page
 from dashboards.site import charts, tables, write_site
+from tests.dashboards import frames
 
 VOID = {"meta", "link", "br", "img", "input", "hr", "path", "rect", "circle"}
 VARIANTS = ["full", "no_strategies", "refusals", "suppressed", "break"]
@@ -103,9 +103,7 @@ def test_the_same_input_gives_the_same_bytes(sites: dict[str, Path], tmp_path: P
 
 def test_truth_is_the_last_page_and_only_there_when_known(sites: dict[str, Path]) -> None:
     assert not (sites["refusals"] / "truth.html").exists()
-    navigation = re.findall(
-        r'<li><a href="([^"]+)"', (sites["full"] / "index.html").read_text(encoding="utf-8")
-    )
+    navigation = re.findall(r'<li><a href="([^"]+)"', (sites["full"] / "index.html").read_text(encoding="utf-8"))
     assert navigation[0] == "index.html"
     assert navigation[9] == "truth.html"
 
@@ -129,9 +127,7 @@ def test_no_page_leads_or_loads_from_elsewhere(sites: dict[str, Path], variant: 
 
 def test_scripts_and_styles_load_nothing() -> None:
     folder = Path(__file__).resolve().parents[2] / "dashboards/templates"
-    own = (folder / "style.css").read_text(encoding="utf-8") + (folder / "pages.js").read_text(
-        encoding="utf-8"
-    )
+    own = (folder / "style.css").read_text(encoding="utf-8") + (folder / "pages.js").read_text(encoding="utf-8")
     assert not re.search(r"https?:|url\(|@import|fetch\(|XMLHttpRequest", own)
 
 
@@ -185,9 +181,7 @@ def test_the_overview_answers_the_six_questions(sites: dict[str, Path]) -> None:
     assert "Better than it would have been: Apologise and acknowledge +2.1 (0.4 to 3.8)" in said
     assert "Trust is falling at Emergency." in said
     assert "81 % of 900 promises that fell due were kept on time (78 to 84 %)." in said
-    assert (
-        "36 promises are past the due date with nothing on record: unknown, and not counted as kept." in said
-    )
+    assert "36 promises are past the due date with nothing on record: unknown, and not counted as kept." in said
     assert "18,412 answers of 61,300 visits (30 %); all 48 checks passed; data to 31 Oct 2026." in said
     assert "Ask Emergency what changed" in said
 
@@ -258,11 +252,7 @@ def test_text_from_the_data_cannot_become_markup(tmp_path: Path) -> None:
         assert "<script>alert" not in html, path.name
         assert "</script><a" not in html, path.name
     page = (tmp_path / "strategy-apology.html").read_text(encoding="utf-8")
-    labels = [
-        label["text"]
-        for figure in figures(page).values()
-        for label in figure["layout"].get("annotations", [])
-    ]
+    labels = [label["text"] for figure in figures(page).values() for label in figure["layout"].get("annotations", [])]
     assert any("&lt;script&gt;" in label for label in labels)
     assert not any("<script" in label for label in labels)
 
@@ -303,9 +293,7 @@ def test_trajectories_draw_the_rows_of_their_table_with_gaps_where_hidden(full_p
     table = next(table for table in tables(page) if "trajectory" in table.table_id)
     line = drawn(chart.figure.to_plotly_json(), "With it")
     treated = table.frame[table.frame["comparison_group"] == "treated"]
-    expected = {
-        row["event_time"]: row["mean_score"] for row in treated.dropna(subset="mean_score").to_dict("records")
-    }
+    expected = {row["event_time"]: row["mean_score"] for row in treated.dropna(subset="mean_score").to_dict("records")}
     assert line == expected
     assert {-12, -11, 10, 11, 12} & set(line) == set()
     shown = {cells[1].text: cells[2].text for cells in rows(table) if cells[0].text == "With it"}
@@ -329,9 +317,7 @@ def test_six_panels_share_one_axis(sites: dict[str, Path]) -> None:
     ranges = {tuple(found[f"chart-card-{row[0]}"]["layout"]["yaxis"]["range"]) for row in frames.STRATEGIES}
     assert len(ranges) == 1
     low, high = ranges.pop()
-    assert f"The upright axis runs from {low:.0f} to {high:.0f} points, not from 0" in text(
-        sites, "full", "index.html"
-    )
+    assert f"The upright axis runs from {low:.0f} to {high:.0f} points, not from 0" in text(sites, "full", "index.html")
 
 
 def test_every_table_comes_as_csv_with_the_same_rows(sites: dict[str, Path], full_pages: list[Page]) -> None:

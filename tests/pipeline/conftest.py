@@ -55,9 +55,7 @@ def released_tables(workspace: Workspace) -> dict[str, list[tuple[object, ...]]]
         names = connection.execute(
             "select schema_name || '.' || table_name from duckdb_tables() order by all"
         ).fetchall()
-        return {
-            name: connection.execute(f"select * from {name} order by all").fetchall() for (name,) in names
-        }
+        return {name: connection.execute(f"select * from {name} order by all").fetchall() for (name,) in names}
 
 
 def query(workspace: Workspace, sql: str, file: str = "analysts") -> list[tuple[object, ...]]:

@@ -62,7 +62,9 @@ def write_header_twice(path: Path) -> None:
 
 
 def write_mostly_broken(path: Path) -> None:
-    rows = [f"V{number},{SECRET}{number},D1,North,{'2025-03-04' if number % 3 == 0 else 'soon'},,\n" for number in range(90)]
+    rows = [
+        f"V{number},{SECRET}{number},D1,North,{'2025-03-04' if number % 3 == 0 else 'soon'},,\n" for number in range(90)
+    ]
     path.write_text(VISITS + "".join(rows))
 
 
@@ -246,8 +248,7 @@ def test_a_full_disk_ends_with_5_and_the_release_stands(megabytes: int, copy_of_
 
 
 def test_every_error_of_ours_has_its_own_exit_code() -> None:
-    kinds = [kind for kind in MendError.__subclasses__()]
-    codes = [kind.exit_code for kind in kinds]
+    codes = [kind.exit_code for kind in MendError.__subclasses__()]
     assert len(codes) == len(set(codes))
     assert 0 not in codes
     assert MendError.exit_code not in codes

@@ -26,7 +26,7 @@ def asset_graph() -> dict[str, dict[str, list[str]]]:
     """Group -> asset -> what it is made from and which checks stand on it."""
     graph = build(Path("nowhere")).resolve_asset_graph()
     described: dict[str, dict[str, list[str]]] = {}
-    for key in sorted(graph.get_all_asset_keys(), key=lambda key: key.path):
+    for key in sorted(graph.get_all_asset_keys(), key=lambda key: tuple(key.path)):
         node = graph.get(key)
         name = ".".join(key.path)
         parents = sorted(".".join(parent.path) for parent in node.parent_keys)
@@ -68,8 +68,7 @@ def test_dagsters_own_validation_passes(tmp_path: Path) -> None:
     ended = subprocess.run(
         [Path(sys.executable).with_name("dagster"), "definitions", "validate", "-w", "workspace.yaml"],
         cwd=REPOSITORY,
-        env=os.environ
-        | {"MEND_WORKSPACE": str(workspace.root), "DAGSTER_HOME": str(workspace.dagster_home)},
+        env=os.environ | {"MEND_WORKSPACE": str(workspace.root), "DAGSTER_HOME": str(workspace.dagster_home)},
         capture_output=True,
         text=True,
         timeout=200,
@@ -80,9 +79,7 @@ def test_dagsters_own_validation_passes(tmp_path: Path) -> None:
 
 def test_schedule_and_sensor_are_on_by_default() -> None:
     definitions = build(Path("nowhere"))
-    assert [schedule.default_status for schedule in definitions.schedules or []] == [
-        dg.DefaultScheduleStatus.RUNNING
-    ]
+    assert [schedule.default_status for schedule in definitions.schedules or []] == [dg.DefaultScheduleStatus.RUNNING]
     assert [sensor.default_status for sensor in definitions.sensors or []] == [dg.DefaultSensorStatus.RUNNING]
 
 

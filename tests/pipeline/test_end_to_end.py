@@ -68,7 +68,8 @@ def test_every_strategy_has_an_estimate_or_a_reason_by_both_methods(ran: Ran) ->
 
 def test_every_row_read_is_kept_quarantined_or_superseded(ran: Ran) -> None:
     accounts = query(
-        ran.workspace, "select feed, n_read, n_kept, n_quarantined, n_superseded from core.batches order by feed"
+        ran.workspace,
+        "select feed, n_read, n_kept, n_quarantined, n_superseded from core.batches order by feed",
     )
     for feed, n_read, n_kept, n_quarantined, n_superseded in accounts:
         assert n_read == len(getattr(ran.hospital, str(feed)))

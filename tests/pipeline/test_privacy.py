@@ -14,7 +14,14 @@ from tests.pipeline.conftest import Ran, mend, new_workspace, query
 from trust.disclosure import MINIMUM_CELL
 
 COMMENT = "planted comment zzqx"
-PLANTED = ("PLANTEDPATIENT7", "PLANTEDVISIT7", "PLANTEDRESPONSE7", "PLANTEDPROVIDER7", "PLANTEDBREACH7", COMMENT)
+PLANTED = (
+    "PLANTEDPATIENT7",
+    "PLANTEDVISIT7",
+    "PLANTEDRESPONSE7",
+    "PLANTEDPROVIDER7",
+    "PLANTEDBREACH7",
+    COMMENT,
+)
 PLANTED_ANSWER = "PLANTEDANSWER7"
 
 
@@ -29,8 +36,8 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, str]:
     patient, visit, response, provider, breach, comment = PLANTED
     (workspace.inbox / "visits.csv").write_text(
         "visit_id,patient_id,provider_id,clinic_id,visit_date,age_band,expectations_agreed\n"
-        + f"{visit},{patient},{provider},North,2025-03-04,18-34,yes\n"
-        + f"{visit}b,{patient},{provider},North,tomorrow-{patient},18-34,yes\n"
+        f"{visit},{patient},{provider},North,2025-03-04,18-34,yes\n"
+        f"{visit}b,{patient},{provider},North,tomorrow-{patient},18-34,yes\n"
         + "".join(f"V{n},P{n},{provider},North,2025-03-{1 + n % 28:02},18-34,no\n" for n in range(60))
     )
     items = ",".join(f"wfpts5_{n}" for n in range(1, 6))
@@ -40,8 +47,8 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, str]:
     )
     (workspace.inbox / "responses.csv").write_text(
         f"response_id,visit_id,answered_at,channel,{items},fft_2020,{noticed},comment\n"
-        + f"{response},{visit},2025-03-05 10:00:00,paper,2,4,4,4,4,5,yes,no,no,no,no,no,{comment}\n"
-        + f"{response}b,{visit},2025-03-05 10:00:00,paper,2,{PLANTED_ANSWER},4,4,4,5,yes,no,no,no,no,no,{comment}\n"
+        f"{response},{visit},2025-03-05 10:00:00,paper,2,4,4,4,4,5,yes,no,no,no,no,no,{comment}\n"
+        f"{response}b,{visit},2025-03-05 10:00:00,paper,2,{PLANTED_ANSWER},4,4,4,5,yes,no,no,no,no,no,{comment}\n"
         + "".join(
             f"R{n},V{n},2025-03-29 10:00:00,paper,2,4,4,{1 + n % 5},4,5,yes,no,no,no,no,no,{comment}\n"
             for n in range(60)
@@ -87,7 +94,15 @@ def test_the_leaders_file_and_site_hold_no_row_of_a_person(ran: Ran) -> None:
     assert {row[0] for row in levels} <= {"organisation", "clinic"}
 
 
-COUNTS_OF_PEOPLE = {"n_patients", "n_responses", "n_invited", "delivered_n", "eligible_n", "n_noticed_answers", "n_breaches"}
+COUNTS_OF_PEOPLE = {
+    "n_patients",
+    "n_responses",
+    "n_invited",
+    "delivered_n",
+    "eligible_n",
+    "n_noticed_answers",
+    "n_breaches",
+}
 
 
 def test_no_cell_under_the_minimum_reaches_leaders(ran: Ran) -> None:
@@ -96,7 +111,9 @@ def test_no_cell_under_the_minimum_reaches_leaders(ran: Ran) -> None:
     for table, column in columns:
         if column in COUNTS_OF_PEOPLE:
             small = query(
-                ran.workspace, f"select count(*) from marts.{table} where {column} < {MINIMUM_CELL}", "leaders"
+                ran.workspace,
+                f"select count(*) from marts.{table} where {column} < {MINIMUM_CELL}",
+                "leaders",
             )
             assert small == [(0,)], f"{table}.{column}"
             looked_at += 1

@@ -46,7 +46,8 @@ def test_scores_count_each_rated_response_once_and_do_not_know_is_no_low_answer(
         ("fft_2013", 3711)
     ]
     assert query(
-        london, "select count(*) from core.answers where missing_kind = 'do_not_know' and answer_value is null"
+        london,
+        "select count(*) from core.answers where missing_kind = 'do_not_know' and answer_value is null",
     ) == [(15,)]
 
 
@@ -58,7 +59,7 @@ def test_every_practice_and_month_has_a_score_with_its_interval(london: Workspac
     assert practices == [(11, 3711)]
     outside = query(
         london,
-        "select count(*) from marts.trust_by_period where n_responses > 1 and not (low <= mean_score and mean_score <= high)",
+        "select count(*) from marts.trust_by_period where n_responses > 1 and not mean_score between low and high",
     )
     assert outside == [(0,)]
 

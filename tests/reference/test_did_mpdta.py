@@ -113,24 +113,18 @@ def test_averages_by_event_time_cohort_and_period(
     }
     for name, choose in chosen.items():
         expected = case[setting][name]
-        for which, estimate, error in zip(
-            expected["egt"], expected["att_egt"], expected["se_egt"], strict=True
-        ):
+        for which, estimate, error in zip(expected["egt"], expected["att_egt"], expected["se_egt"], strict=True):
             found = average_where(effects, choose(which))
             assert found is not None
             assert_equal(found, estimate, error)
 
 
 @pytest.mark.parametrize(("comparison", "setting"), SETTINGS)
-def test_overall_averages(
-    panel: pd.DataFrame, case: dict[str, Any], comparison: Comparison, setting: str
-) -> None:
+def test_overall_averages(panel: pd.DataFrame, case: dict[str, Any], comparison: Comparison, setting: str) -> None:
     effects = group_time(cells_of(panel), base_months=1, comparison=comparison)
     simple = average(effects, range(100))
     assert simple is not None
-    assert_equal(
-        simple, case[setting]["agg_simple"]["overall_att"], case[setting]["agg_simple"]["overall_se"]
-    )
+    assert_equal(simple, case[setting]["agg_simple"]["overall_att"], case[setting]["agg_simple"]["overall_se"])
 
     by_event_time = [found for e in range(4) if (found := average(effects, [e])) is not None]
     estimate = np.mean([found.estimate for found in by_event_time])
@@ -140,9 +134,7 @@ def test_overall_averages(
 
 
 def test_errors_clustered_by_state(panel: pd.DataFrame, case: dict[str, Any]) -> None:
-    effects = group_time(
-        cells_of(panel, panel["countyreal"] // 1000), base_months=1, comparison="never_treated"
-    )
+    effects = group_time(cells_of(panel, panel["countyreal"] // 1000), base_months=1, comparison="never_treated")
     expected = case["cluster_state_reg"]
     for cohort, period, att, error in zip(
         expected["group"], expected["t"], expected["att"], expected["se"], strict=True

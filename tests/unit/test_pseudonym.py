@@ -78,7 +78,8 @@ def test_a_blank_identifier_is_nobody(nobody: str | None) -> None:
 @given(
     key=st.binary(min_size=1, max_size=140),
     identifiers=st.lists(
-        st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=80), min_size=1
+        st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=80),
+        min_size=1,
     ),
 )
 def test_duckdb_makes_the_same_pseudonym_from_the_pads(key: bytes, identifiers: list[str]) -> None:
@@ -91,7 +92,9 @@ def test_duckdb_makes_the_same_pseudonym_from_the_pads(key: bytes, identifiers: 
         made = connection.execute(
             expression, {"outer": outer, "inner": inner, "blanks": BLANKS, "identifiers": identifiers}
         ).fetchall()
-    expected = [hmac.new(key, text.strip(BLANKS).encode(), hashlib.sha256).hexdigest() for text in identifiers]
+    expected = [
+        hmac.new(key, text.strip(BLANKS).encode(), hashlib.sha256).hexdigest() for text in identifiers
+    ]
     assert [row[0] for row in made] == expected
     named = [(pseudonym(key, text), digest) for text, digest in zip(identifiers, expected, strict=True)]
     assert all(own == digest for own, digest in named if own is not None)

@@ -9,7 +9,14 @@ import dataclasses
 
 import pytest
 
-from trust.errors import BadInputError, MendError, NoRoomError, RunInProgressError, SettingsError, StorageError
+from trust.errors import (
+    BadInputError,
+    MendError,
+    NoRoomError,
+    RunInProgressError,
+    SettingsError,
+    StorageError,
+)
 from trust.instruments import INSTRUMENTS, ITEMS, SCALES
 from trust.instruments.noticed import NOTICED
 from trust.strategies import (
@@ -92,7 +99,9 @@ def test_an_unknown_item_is_named() -> None:
 
 
 def test_an_error_says_what_where_and_what_to_do_in_that_order() -> None:
-    error = BadInputError("A column is missing.", place="visits.csv, column visit_date", remedy="Add the column.")
+    error = BadInputError(
+        "A column is missing.", place="visits.csv, column visit_date", remedy="Add the column."
+    )
     assert str(error).splitlines() == [
         "A column is missing.",
         "Where: visits.csv, column visit_date",

@@ -1,5 +1,4 @@
-"""Arithmetic the estimators share: cells as arrays, clustered intervals, the pre-trend test, many
-comparisons.
+"""Arithmetic the estimators share: cells as arrays, clustered intervals, joint tests, many comparisons.
 
 Not here: what is compared with what (one file per method), and what an estimate means (`trust.verdict`).
 """
@@ -30,14 +29,16 @@ EVENT_TIMES = range(-12, 13)
 CONFIDENCE = 0.95
 """Coverage of every interval."""
 
+NEGLIGIBLE = 1e-9
+"""Points of score: a standard error below this is rounding, and the answers did not differ."""
+
 WITHOUT_BREACH = "without a breach"
 """The stratum of patients a strategy was applied to although no breach of theirs is on record."""
 
 
 @dataclass(frozen=True)
 class Cells:
-    """The answers of one strategy, summed. One element of each array per unit, stratum, period and side of
-    the start.
+    """The answers of one strategy, summed: arrays of one element per unit, stratum, period and side of the start.
 
     `unit_level` is patient, provider or clinic. Where it is patient, a unit is one breach, its periods are
     months since the breach (negative: before it), and its cohort is the period in which the strategy began;
@@ -69,16 +70,13 @@ class Cells:
 
     def at(self, keep: BooleanArray | IntegerArray) -> Cells:
         """The chosen elements, with unit, cluster and stratum codes left as they are."""
-        arrays = {
-            name: getattr(self, name)[keep] for name in self.__dataclass_fields__ if name != "unit_level"
-        }
+        arrays = {name: getattr(self, name)[keep] for name in self.__dataclass_fields__ if name != "unit_level"}
         return Cells(unit_level=self.unit_level, **arrays)
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What one method makes of one strategy's cells: an effect in points of score, or the reason there is
-    none.
+    """What one method makes of one strategy's cells: an effect in points of score, or why there is none.
 
     `degrees_of_freedom` belong to `std_error`; `pre_trend_p_value` is None where no month before could be
     compared. `n_patients` and `n_responses` count the treated side in the first year, the side that carries
@@ -169,8 +167,8 @@ def enlarged(influence: FloatArray, share: FloatArray) -> FloatArray:
     """Influence made larger for the weight it has in the mean it is measured from.
 
     What holds share a of a mean pulls the mean towards itself, so its deviation is too small by the factor
-    sqrt(1 - a) (HC2: MacKinnon and White 1985). With G equal clusters the variance grows by the usual G / (G
-    - 1).
+    sqrt(1 - a) (HC2: MacKinnon and White 1985). With G equal clusters the variance grows by the usual
+    G / (G - 1).
     """
     return influence / np.sqrt(np.maximum(1.0 - share, 1e-9))
 
@@ -181,9 +179,7 @@ def degrees_of_freedom(influence: Influence) -> float:
     Each role counts as many clusters as its shares amount to (Kish: 1 / sum of squared shares), less one.
     """
     variance = np.array([np.sum(influence.treated**2), np.sum(influence.comparison**2)])
-    clusters = np.array(
-        [_effective_number(influence.treated_share), _effective_number(influence.comparison_share)]
-    )
+    clusters = np.array([_effective_number(influence.treated_share), _effective_number(influence.comparison_share)])
     spread = float(np.sum(variance**2 / np.maximum(clusters - 1.0, 1e-9)))
     return max(1.0, float(variance.sum()) ** 2 / spread) if spread > 0 else 1.0
 
@@ -200,11 +196,10 @@ def two_sided_p_value(estimate: float, std_error: float, freedom: float) -> floa
 
 
 def joint_p_value(estimates: FloatArray, influence: FloatArray, freedom: float) -> float | None:
-    """Are all these contrasts zero? Wald's statistic with Hotelling's correction for a variance from few
-    clusters.
+    """Are all these contrasts zero? Wald's test with Hotelling's correction for a variance from few clusters.
 
-    `influence` has one row per contrast and one column per cluster. None where the contrasts have no
-    variance.
+    `influence` has one row per contrast and one column per cluster. None where the contrasts have no variance
+    or too few clusters.
     """
     covariance = influence @ influence.T
     rank = int(np.linalg.matrix_rank(covariance, hermitian=True))

@@ -4,9 +4,10 @@ Not here: the verdict (`trust.verdict`), the intervals' arithmetic (`cell_arithm
 (sql/marts).
 
 Callaway, B. and Sant'Anna, P. H. C. (2021). Difference-in-differences with multiple time periods. Journal of
-Econometrics 225(2), 200-230. https://doi.org/10.1016/j.jeconom.2020.12.001 Names follow the paper: g is the
-cohort (the period a unit began), t the period, e = t - g the event time, ATT(g, t) the effect in period t on
-those who began in g, C the comparison group.
+Econometrics 225(2), 200-230. https://doi.org/10.1016/j.jeconom.2020.12.001
+
+Names follow the paper: g is the cohort (the period a unit began), t the period, e = t - g the event time,
+ATT(g, t) the effect in period t on those who began in g, C the comparison group.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from trust.estimators.cell_arithmetic import (
     EVENT_TIMES,
     FIRST_YEAR,
+    NEGLIGIBLE,
     NEVER,
     BooleanArray,
     Cells,
@@ -40,20 +42,18 @@ BASE_MONTHS = 6
 """Months before the start that a provider's or clinic's change is measured from."""
 
 PLACEBO_BLOCKS = (range(-12, -6), range(-3, 0))
-"""Event times before the start whose average effects must be zero: the half year before the base, and the
-last months of the base itself, where a dip that called for the strategy would show."""
+"""Event times before the start at which the two sides must not differ: the half year before the base, and
+the last months of the base itself, where a dip that called for the strategy would show."""
 
 PLACEBO_BLOCKS_AFTER_BREACH = (range(-12, -3), range(-3, 0))
-"""The same for repairs: the waiting time of patients repaired later, long before the repair and just before
-it."""
+"""The same for repairs: the wait of patients repaired later, long before the repair and just before it."""
 
 Comparison = Literal["not_yet_treated", "never_treated"]
 
 
 @dataclass(frozen=True)
 class GroupTime:
-    """Every ATT(g, t), with what its influence needs. Arrays are periods x cohorts x strata, in `periods` and
-    `cohorts`.
+    """Every ATT(g, t), with what its influence needs: arrays of periods x cohorts x strata.
 
     `is_estimable` says where both arms (and their base) exist. `row` gives each element of `cells` its place
     in such an array. `is_allowed` (periods x g x cohorts): may the latter stand for g in this period?
@@ -87,8 +87,7 @@ class GroupTime:
 
 @dataclass(frozen=True)
 class Average:
-    """An average of ATT(g, t), weighted by the treated answers behind each, and each cluster's influence on
-    it.
+    """An average of ATT(g, t), weighted by the treated answers behind each, and what moved it.
 
     `treated_rows` and `comparison_rows` are the elements of the cells on either side after the start.
     """
@@ -104,32 +103,34 @@ class Average:
         return float(np.linalg.norm(self.influence.total))
 
     @property
-    def has_interval(self) -> bool:
+    def has_spread(self) -> bool:
         """At least two clusters on either side, and scores that differ."""
         sides = (self.influence.treated_share, self.influence.comparison_share)
-        return self.std_error > 0 and all(np.count_nonzero(side) > 1 for side in sides)
+        return self.std_error > NEGLIGIBLE and all(np.count_nonzero(side) > 1 for side in sides)
 
 
 def difference_in_differences(
     cells: Cells, base_months: int = BASE_MONTHS, comparison: Comparison = "not_yet_treated"
 ) -> Fit:
-    """The effect of one strategy in its first year on those who got it, beyond what would have happened
-    anyway.
+    """The effect of one strategy in its first year on those who got it, beyond what would have happened.
 
-    Providers and clinics: ATT(g, t) = [Y(g, t) - Y(g, base)] - [Y(C, t) - Y(C, base)], Y a mean over answers,
-    base the `base_months` months before g, C those who had not begun by t (or g) and those who never do.
-    `base_months=1` is the published estimator with a universal base. Six months is the default: a single
-    month of one provider holds a handful of answers, whose error would enter every effect of that cohort; and
-    a dip in the last month, if it is what called for the strategy, would be mistaken for an effect. The price
-    is that trends that differ bias it more, so that the months -12 to -7 are tested against the base.
+    Providers and clinics: ATT(g, t) = [Y(g, t) - Y(g, base)] - [Y(C, t) - Y(C, base)], where Y is a mean over
+    answers, base the `base_months` months before g, and C those who had not begun by t (nor by g) and those
+    who never do. `base_months=1` is the published estimator with a universal base. Six months is the default:
+    a single month of one provider holds a handful of answers, whose error would enter every effect of that
+    cohort; and a dip in the last month, if it is what called for the strategy, would pass for an effect. The
+    price is more bias where trends differ, so the months -12 to -7 are tested against the base.
+
     Breaches: the outcome is each answer less the patient's own mean in the year before the breach, so that
     ATT(d, k) = Y(d, k) - Y(C, k): those repaired d months after the breach less those not yet repaired k
-    months after theirs, within the same stratum; patients without an answer before the breach, and strata
-    without both arms, are left out and counted. Effects are averaged over event times 0 to 11, weighted by
-    treated answers. The influence of each cluster (the provider, the clinic, the patient) includes that of
-    the weights, as in the paper: where a cohort is one provider, it is the only part that tells how much
-    providers differ. See `enlarged` and `degrees_of_freedom` for few clusters. A refusal is a Fit without an
-    estimate and with its reason.
+    months after theirs, within one stratum. Patients without an answer before the breach, and answers with
+    nobody to compare with, are left out and counted in the warnings.
+
+    The result averages event times 0 to 11, weighted by treated answers. Influence is summed by cluster
+    (provider, clinic, patient) and includes that of the estimated weights, as in the paper: where a cohort is
+    one provider, it is the only part that tells how much providers differ. For few clusters it is `enlarged`,
+    with the `degrees_of_freedom` of Student's t: the published error is too small there. A refusal is a Fit
+    without an estimate and with its reason.
     """
     if (cells.cohort == NEVER).all():
         return Fit(reason="No start of this strategy is on record.")
@@ -152,17 +153,14 @@ def difference_in_differences(
         n_responses=int(effects.cells.n[headline.treated_rows].sum()),
         warnings=_left_out(effects, n_dropped),
     )
-    std_error = headline.std_error
     if min(fit.n_treated_clusters, fit.n_comparison_clusters) < 2:
-        return replace(
-            fit, reason="Begun or not begun in only one place, so there is no telling chance from change."
-        )
-    if std_error == 0:
+        return replace(fit, reason="Begun or not begun in only one place, so there is no telling chance from change.")
+    if not headline.has_spread:
         return replace(fit, reason="All answers are equal, so chance cannot be measured.")
     return replace(
         fit,
         estimate=headline.estimate,
-        std_error=std_error,
+        std_error=headline.std_error,
         degrees_of_freedom=freedom,
         pre_trend_p_value=pre_trend_p_value(effects, freedom),
         path=_path(effects),
@@ -170,8 +168,10 @@ def difference_in_differences(
 
 
 def from_own_level(cells: Cells) -> tuple[Cells, int]:
-    """Breach cells with each answer less its own unit's mean before the breach, and how many treated or
-    comparison units had to be dropped because they had no answer then."""
+    """Breach cells with each answer less its own unit's mean before the breach, and how many units are dropped.
+
+    A unit is dropped where it has answers after the breach and none before.
+    """
     n_units = int(cells.unit.max()) + 1
     is_before = cells.period < 0
     of_unit = cells.unit[is_before]
@@ -188,17 +188,13 @@ def without_month_of_start(cells: Cells) -> Cells:
     return cells.at(cells.is_started | (cells.period != cells.cohort))
 
 
-def group_time(
-    cells: Cells, base_months: int | None, comparison: Comparison = "not_yet_treated"
-) -> GroupTime:
+def group_time(cells: Cells, base_months: int | None, comparison: Comparison = "not_yet_treated") -> GroupTime:
     """Every ATT(g, t) of the cells; `base_months` is None where the scores already are changes of each unit.
 
     Time and memory grow with periods x cohorts^2 x strata, beside one pass over the cells.
     """
     cohorts = np.union1d(cells.cohort, [NEVER])
-    periods = (
-        np.arange(cells.period.min(), cells.period.max() + 1) if cells.n.size else np.zeros(1, dtype=np.int64)
-    )
+    periods = np.arange(cells.period.min(), cells.period.max() + 1) if cells.n.size else np.zeros(1, dtype=np.int64)
     n_strata = int(cells.stratum.max()) + 1 if cells.n.size else 1
     shape = (periods.size, cohorts.size, n_strata)
     row = np.ravel_multi_index(
@@ -212,7 +208,9 @@ def group_time(
     n_after = np.where(is_after, n_started, n_waiting)
     mean_after = ratio(np.where(is_after, total_started, total_waiting), n_after)
     is_allowed = _allowed(periods, cohorts, base_months, comparison)
-    n_comparison = is_allowed @ n_waiting
+    # One unit alone is no comparison: nothing tells how much such units differ.
+    n_units = is_allowed @ _summed(row, (~cells.is_started).astype(np.float64), shape)
+    n_comparison = np.where(n_units > 1, is_allowed @ n_waiting, 0.0)
     mean_comparison = ratio(is_allowed @ total_waiting, n_comparison)
 
     lead = np.where(cohorts == NEVER, 0, cohorts)[:, None] - periods
@@ -224,9 +222,7 @@ def group_time(
     n_comparison_base = np.einsum("tgh,ghs->tgs", is_allowed, n_window)
     mean_comparison_base = ratio(np.einsum("tgh,ghs->tgs", is_allowed, total_window), n_comparison_base)
 
-    # One unit alone is no comparison: nothing tells how much such units differ.
-    n_units = is_allowed @ _summed(row, (~cells.is_started).astype(np.float64), shape)
-    is_estimable = (n_after > 0) & (n_units > 1) & (cohorts != NEVER)[:, None]
+    is_estimable = (n_after > 0) & (n_comparison > 0) & (cohorts != NEVER)[:, None]
     if base_months is not None:
         is_estimable &= (n_base > 0) & (n_comparison_base > 0)
     return GroupTime(
@@ -249,14 +245,9 @@ def group_time(
     )
 
 
-def average(
-    effects: GroupTime, event_times: Iterable[int], cohorts: Iterable[int] | None = None
-) -> Average | None:
-    """The average of the effects at these event times (of these cohorts), or None where there is none."""
-    is_chosen = np.isin(effects.event_time, list(event_times))
-    if cohorts is not None:
-        is_chosen &= np.isin(effects.cohorts, list(cohorts))[None, :]
-    return average_where(effects, is_chosen)
+def average(effects: GroupTime, event_times: Iterable[int]) -> Average | None:
+    """The average of the effects at these event times, or None where none of them is estimable."""
+    return average_where(effects, np.isin(effects.event_time, list(event_times)))
 
 
 def average_where(effects: GroupTime, is_chosen: BooleanArray) -> Average | None:
@@ -278,9 +269,7 @@ def average_where(effects: GroupTime, is_chosen: BooleanArray) -> Average | None
     comparison = _Moves(to_comparison @ slope, to_comparison @ (slope * effects.mean_comparison))
     share_per_answer = ratio(to_comparison @ ratio(slope, effects.n_comparison), comparison.slope)
     slope = ratio(weight, effects.n_comparison_base)
-    comparison_base = _Moves(
-        _over_window(effects, slope), _over_window(effects, slope * effects.mean_comparison_base)
-    )
+    comparison_base = _Moves(_over_window(effects, slope), _over_window(effects, slope * effects.mean_comparison_base))
 
     slopes = [move.slope != 0 for move in (treated, treated_base, comparison, comparison_base)]
     rows = np.flatnonzero(np.any(slopes, axis=0).ravel()[effects.row])
@@ -302,8 +291,7 @@ def average_where(effects: GroupTime, is_chosen: BooleanArray) -> Average | None
     influence = Influence(
         published=of_treated + by_cluster(before - after),
         treated=enlarged(of_treated, treated_share),
-        # A comparison mean is made anew for every month and stratum: what matters is a unit's share of that
-        # mean.
+        # A comparison mean is made anew for every month and stratum: a unit's share of that mean matters.
         comparison=enlarged(by_cluster(before), comparison_share)
         - by_cluster(enlarged(after, share_per_answer.ravel()[row] * cells.n)),
         treated_share=treated_share,
@@ -313,8 +301,7 @@ def average_where(effects: GroupTime, is_chosen: BooleanArray) -> Average | None
 
 
 def pre_trend_p_value(effects: GroupTime, freedom: float) -> float | None:
-    """Did the two arms already move apart before the start? The joint test of the placebo blocks, None
-    without any."""
+    """Did the two sides already differ before the start? Tests the placebo blocks jointly, None without any."""
     blocks = PLACEBO_BLOCKS if effects.is_base.any() else PLACEBO_BLOCKS_AFTER_BREACH
     averages = [found for block in blocks if (found := average(effects, block)) is not None]
     if not averages:
@@ -337,8 +324,7 @@ class _Moves:
 
 
 def _over_window(effects: GroupTime, per_effect: FloatArray) -> FloatArray:
-    """A number of each ATT(g, t) handed to the cells of its comparison in the base months of g, and summed
-    there."""
+    """A number of each ATT(g, t), summed into the cells of its comparison in the base months of g."""
     by_cohort = np.einsum("tgh,tgs->ghs", effects.is_allowed, per_effect)
     summed: FloatArray = np.einsum("gp,ghs->phs", effects.is_base, by_cohort, optimize=True)
     return summed
@@ -347,6 +333,7 @@ def _over_window(effects: GroupTime, per_effect: FloatArray) -> FloatArray:
 def _sums(
     cells: Cells, row: IntegerArray, keep: BooleanArray, shape: tuple[int, int, int]
 ) -> tuple[FloatArray, FloatArray]:
+    """Answers and sum of scores of the chosen elements in each cell of an array of this shape."""
     n, total = (_summed(row[keep], values[keep], shape) for values in (cells.n, cells.total))
     return n, total
 
@@ -381,7 +368,7 @@ def _path(effects: GroupTime) -> tuple[PathPoint, ...]:
             continue
         low, high = (
             interval(found.estimate, found.std_error, degrees_of_freedom(found.influence))
-            if found.has_interval
+            if found.has_spread
             else (None, None)
         )
         rows = found.treated_rows
@@ -404,23 +391,28 @@ def _left_out(effects: GroupTime, n_without_level: int) -> tuple[str, ...]:
     warnings = []
     if n_without_level:
         warnings.append(f"{n_without_level:,} breaches left out: no answer in the year before them")
-    is_first_year = np.isin(effects.event_time, FIRST_YEAR)[:, :, None]
-    n_all = effects.n_after[np.broadcast_to(is_first_year, effects.n_after.shape)].sum()
-    n_lost = effects.n_after[is_first_year & ~effects.is_estimable].sum()
+    n_after = _first_year(effects, effects.n_after)
+    n_lost = n_after[~effects.is_estimable].sum()
     if n_lost:
-        warnings.append(
-            f"{n_lost:,.0f} of {n_all:,.0f} answers after the start left out: nobody to compare with then"
-        )
+        lost = f"{n_lost:,.0f} of {n_after.sum():,.0f} answers after the start left out"
+        warnings.append(f"{lost}: nothing to compare them with")
     return tuple(warnings)
 
 
 def _why_nothing_to_compare(effects: GroupTime) -> str:
-    is_first_year = np.isin(effects.event_time, FIRST_YEAR)[:, :, None]
-    if not effects.n_after[np.broadcast_to(is_first_year, effects.n_after.shape)].any():
+    n_after = _first_year(effects, effects.n_after)
+    if not n_after.any():
+        if effects.cells.unit_level == "patient":
+            return "Nobody who got it has answered both before the breach and since the start."
         return "No answers yet since the start."
-    if not (effects.n_comparison * is_first_year).any():
-        return "Everyone had begun by then, so nobody is left to compare with."
-    return "No answers from before the start to measure a change from."
+    if not effects.n_comparison[n_after > 0].any():
+        return "Too few were left who had not begun, so there is nobody to compare with."
+    return "No answers from before the start, so there is nothing to measure a change from."
+
+
+def _first_year(effects: GroupTime, values: FloatArray) -> FloatArray:
+    """A number of each ATT(g, t), zero outside the first year."""
+    return np.where(np.isin(effects.event_time, FIRST_YEAR)[:, :, None], values, 0.0)
 
 
 def _n_distinct(codes: IntegerArray, rows: IntegerArray) -> int:
@@ -429,8 +421,6 @@ def _n_distinct(codes: IntegerArray, rows: IntegerArray) -> int:
 
 def _n_patients(cells: Cells, rows: IntegerArray) -> int:
     """Different patients in these rows: the clusters are patients, or each was counted in one row only."""
-    return (
-        _n_distinct(cells.cluster, rows)
-        if cells.unit_level == "patient"
-        else int(cells.n_new_patients[rows].sum())
-    )
+    if cells.unit_level == "patient":
+        return _n_distinct(cells.cluster, rows)
+    return int(cells.n_new_patients[rows].sum())

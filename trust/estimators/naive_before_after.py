@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trust.estimators.cell_arithmetic import FIRST_YEAR, NEVER, BooleanArray, Cells, Fit, cluster_sums
+from trust.estimators.cell_arithmetic import FIRST_YEAR, NEGLIGIBLE, NEVER, BooleanArray, Cells, Fit, cluster_sums
 
 
 def naive_before_after(cells: Cells) -> Fit:
@@ -36,7 +36,7 @@ def naive_before_after(cells: Cells) -> Fit:
     if n_clusters < 2:
         return Fit(reason="Begun in only one place, so there is no telling chance from change.")
     std_error = float(np.sqrt(np.sum(influence**2) * n_clusters / (n_clusters - 1)))
-    if std_error == 0:
+    if std_error < NEGLIGIBLE:
         return Fit(reason="All answers are equal, so chance cannot be measured.")
     is_patient = cells.unit_level == "patient"
     return Fit(
@@ -46,9 +46,7 @@ def naive_before_after(cells: Cells) -> Fit:
         n_treated_units=np.unique(cells.unit[after]).size,
         n_comparison_units=None,
         n_treated_clusters=np.unique(cells.cluster[after]).size,
-        n_patients=np.unique(cells.cluster[after]).size
-        if is_patient
-        else int(cells.n_new_patients[after].sum()),
+        n_patients=np.unique(cells.cluster[after]).size if is_patient else int(cells.n_new_patients[after].sum()),
         n_responses=int(n_after),
     )
 
