@@ -1,12 +1,14 @@
 """What leaders may see: small counts hidden, and enough beside them that nothing comes back by subtraction.
 Not here: which tables are published and where they are written (assets/release.py).
 
-How it works. Every count in the leaders' tables is a cell; the same number in two tables is one cell. Cells are tied by
-sums: clinics add up to the organisation, months to a window, parts to a whole, kinds to all kinds. A cell is hidden where
-fewer than the minimum stand behind it. Then cells are added, smallest first, until a reader who knows every sum and every
-shown number can work out no hidden one: not by subtraction, not by any combination of sums, and no sum of hidden cells
-that is itself below the minimum. Published rules of the kind: CMS cell size policy (no cell 1 to 10, no back-calculation);
-method: Willenborg and de Waal 2001, Elements of Statistical Disclosure Control, chapter 6 (secondary suppression).
+How it works. Every count in the leaders' tables is a cell; the same number in two tables is one cell. Cells are tied
+by sums: clinics add up to the organisation, months to a window, parts to a whole, kinds to all kinds. A cell is hidden
+where fewer than the minimum stand behind it. Then cells are added, smallest first, until a reader who knows every sum
+and every shown number can work out no hidden one: not by subtraction, not by any combination of sums, and no sum of
+hidden cells that is itself below the minimum. The rule is that of the CMS cell size policy (no cell of 1 to 10, no
+back-calculation), and parts that are 0 go as well; the method is secondary suppression (Willenborg and de Waal 2001,
+Elements of Statistical Disclosure Control). What it does not do: guard against a reader who already knows some of the
+patients' answers, or against guesses that are only likely.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -42,7 +44,9 @@ class Count:
     `quantity` names what it counts: two columns counting the same quantity for the same unit and time are one cell.
     `with_it` are the columns that go when the count goes, because they would give it back; `if_few` those that go
     only if the count itself is below the minimum. `people` is the column with the number of persons behind it.
-    `is_zero_fine` where a zero says nothing of anyone. `only_where` limits the count to rows with (column, value).
+    `zero` is what 0 means: 'few' (hidden like any small part of a whole), 'unused' (the same, unless it is 0 in every
+    row of its scope: then it is not in use at all, which is no secret), 'nothing' (nothing there: null, as
+    everywhere) or 'fine' (it says nothing of anyone and is shown). `only_where` limits the count to rows with (column, value).
     """
 
     column: str
@@ -50,7 +54,7 @@ class Count:
     with_it: tuple[str, ...] = ()
     if_few: tuple[str, ...] = ()
     people: str = ""
-    is_zero_fine: bool = False
+    zero: Literal["few", "unused", "nothing", "fine"] = "few"
     only_where: tuple[str, str] | None = None
 
 
@@ -58,7 +62,8 @@ class Count:
 class Split:
     """A whole and its parts in one row. What is left over is a cell too, unless the parts `add_up`.
 
-    `hides_whole` where the whole goes rather than a part if what is left over is small.
+    `hides_whole` where the whole goes rather than a part if what is left over is small. `only_where` limits the split
+    to rows with (column, value). `sum_is` names the quantity the parts add up to where that stands in another table.
     """
 
     whole: str
@@ -66,6 +71,8 @@ class Split:
     add_up: bool = False
     hides_whole: bool = False
     is_zero_fine: bool = False
+    only_where: tuple[str, str] | None = None
+    sum_is: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,20 +80,23 @@ class Categories:
     """Rows of one table that add up over a column: to the row `total`, or, if None, to a total that is known elsewhere.
 
     `members` are the rows that add up (None: all but the total); every other row is a part of the row `around_all`.
+    `cuts` part numbers into stretches that add up each for itself: below the first, from the first on, and so on.
     """
 
     column: str
     total: str | None
     members: tuple[str, ...] | None = None
     around_all: str | None = None
+    cuts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class TableRule:
     """How one table is made safe.
 
-    `scope` are the columns that keep rows apart (never summed over). `time` is the column with a month or the name of a
-    window; without one the table covers all time. `texts` are written where a row's numbers are too few to speak of.
+    `scope` are the columns that keep rows apart (never summed over). `time` is the column with a month or the name of
+    a window; without one the table covers all time. `texts` are written where a row's numbers are too few to speak
+    of, or, if the texts are safe (written without small counts), only where they hold a number that is hidden.
     """
 
     counts: tuple[Count, ...]
@@ -96,6 +106,7 @@ class TableRule:
     time: str = ""
     categories: Categories | None = None
     texts: Mapping[str, str | None] = field(default_factory=dict)
+    are_texts_safe: bool = False
 
 
 _TRUST_MEASURES = (
@@ -121,13 +132,19 @@ _DELIVERED_SHARE = ("delivered_share", "low", "high")
 _NOTICED_SHARE = ("noticed_share", "noticed_low", "noticed_high")
 _DELIVERY_COUNTS = (
     Count("eligible_n", "eligible", with_it=_DELIVERED_SHARE),
-    Count("delivered_n", "delivered", with_it=(*_DELIVERED_SHARE, "median_days")),
-    Count("unknown_n", "unknown", is_zero_fine=True),
+    Count("delivered_n", "delivered", with_it=(*_DELIVERED_SHARE, "median_days"), zero="unused"),
+    Count("unknown_n", "unknown", zero="fine"),
     Count("n_noticed_answers", "noticed answers", with_it=_NOTICED_SHARE),
     Count("noticed_n", "noticed", with_it=_NOTICED_SHARE),
 )
 _DELIVERY_SPLITS = (
-    Split("eligible_n", ("delivered_n", "unknown_n")),
+    Split("eligible_n", ("delivered_n", "unknown_n"), only_where=("strategy_id", "follow_through")),
+    *(
+        Split("eligible_n", ("delivered_n",), only_where=("strategy_id", strategy_id))
+        for strategy_id in ("apology", "communication", "transparency", "expectations", "empathy")
+    ),
+    # A visit without a note on expectations is not eligible, but all visits are known from the trust tables.
+    Split("", ("eligible_n", "unknown_n"), add_up=True, only_where=("strategy_id", "expectations"), sum_is="visits"),
     Split("n_noticed_answers", ("noticed_n",)),
 )
 _EFFECT_MEASURES = (
@@ -137,6 +154,8 @@ _EFFECT_MEASURES = (
 _HEALTH_MEASURES = (
     "mean_score", "sd_score", "ceiling_share", "floor_share", "alpha", "alpha_unreversed", "minimum_item_total",
 )  # fmt: skip
+# An effect counts the answers of the first year: event times 0 to 11.
+_EVENT_TIMES = Categories("event_time", total=None, cuts=(0, 12))
 _FEW_PATIENTS = "Not shown: too few patients."
 
 RULES: Final[Mapping[str, TableRule]] = {
@@ -153,11 +172,11 @@ RULES: Final[Mapping[str, TableRule]] = {
         ),
         scope=("strategy_id", "comparison_group"),
         has_units=False,
-        categories=Categories("event_time", total=None),
+        categories=_EVENT_TIMES,
     ),
     "strategy_effects": TableRule(
         tuple(
-            Count(column, column, with_it=_EFFECT_MEASURES, is_zero_fine=True, only_where=where)
+            Count(column, column, with_it=_EFFECT_MEASURES, zero="nothing", only_where=where)
             for column, where in (
                 ("n_responses", None),
                 ("n_patients", None),
@@ -177,26 +196,22 @@ RULES: Final[Mapping[str, TableRule]] = {
                 "event answers",
                 people="n_patients",
                 with_it=_EFFECT_MEASURES,
-                is_zero_fine=True,
+                zero="nothing",
             ),
             Count(
                 "n_treated_units",
                 "event units",
                 with_it=_EFFECT_MEASURES,
-                is_zero_fine=True,
+                zero="nothing",
                 only_where=("unit_level", "patient"),
             ),
         ),
         scope=("strategy_id", "method"),
         has_units=False,
-        categories=Categories("event_time", total=None),
+        categories=_EVENT_TIMES,
     ),
-    "strategy_delivery": TableRule(
-        _DELIVERY_COUNTS, _DELIVERY_SPLITS, scope=("strategy_id",), time="period_start"
-    ),
-    "strategy_summary": TableRule(
-        _DELIVERY_COUNTS, _DELIVERY_SPLITS, scope=("strategy_id",), time="time_window"
-    ),
+    "strategy_delivery": TableRule(_DELIVERY_COUNTS, _DELIVERY_SPLITS, scope=("strategy_id",), time="period_start"),
+    "strategy_summary": TableRule(_DELIVERY_COUNTS, _DELIVERY_SPLITS, scope=("strategy_id",), time="time_window"),
     "commitment_summary": TableRule(
         (
             Count("n_commitments", "commitments"),
@@ -204,12 +219,12 @@ RULES: Final[Mapping[str, TableRule]] = {
             Count("n_kept", "commitments kept", with_it=("kept_share", "low", "high")),
             Count("n_late", "commitments late"),
             Count("n_broken", "commitments broken"),
-            Count("n_unknown", "commitments unknown", is_zero_fine=True),
-            Count("n_open", "commitments open", is_zero_fine=True),
+            Count("n_unknown", "commitments unknown", zero="fine"),
+            Count("n_open", "commitments open", zero="fine"),
             Count("n_told", "commitments told"),
         ),
         (
-            Split("n_commitments", ("n_due", "n_open"), add_up=True),
+            Split("n_commitments", ("n_due", "n_open"), add_up=True, hides_whole=True),
             Split("n_due", ("n_kept", "n_late", "n_broken", "n_unknown"), add_up=True),
             Split("n_commitments", ("n_told",)),
         ),
@@ -256,13 +271,14 @@ RULES: Final[Mapping[str, TableRule]] = {
     ),
     "data_quality": TableRule(
         (
-            Count("n_rows", "rows", with_it=("n_flagged", "flagged_share"), is_zero_fine=True),
-            Count("n_flagged", "rows flagged", with_it=("flagged_share",), is_zero_fine=True),
+            Count("n_rows", "rows", with_it=("n_flagged", "flagged_share"), zero="fine"),
+            Count("n_flagged", "rows flagged", with_it=("flagged_share",), zero="fine"),
         ),
         (Split("n_rows", ("n_flagged",), is_zero_fine=True),),
         scope=("check_id", "subject", "period_start"),
         has_units=False,
         texts={"sentence": "Not shown: too few rows."},
+        are_texts_safe=True,
     ),
 }
 """The leaders' tables, each with its rule. A table that is not here does not reach leaders."""
@@ -273,7 +289,6 @@ _SAME_QUANTITY: Final = {
     "eligible|apology": "breaches",
     "eligible|communication": "breaches",
     "eligible|transparency": "breaches",
-    "eligible|expectations": "visits",
     "eligible|empathy": "visits",
     "eligible|follow_through": "commitments due",
     "delivered|follow_through": "commitments kept",
@@ -285,6 +300,8 @@ _ALL_TIME = "all"
 _WHOLE = "organisation|all"
 _SPLIT, _TIME, _CATEGORY, _UNIT = range(4)
 _RIDGE: Final = 1e-8
+_HIDDEN_POINTS: Final = 3
+"""Hidden points, at least, in a segment of a control chart whose lines are shown."""
 
 
 @dataclass
@@ -323,13 +340,9 @@ class _Builder:
         self.hides_total: list[Booleans] = []
         self.n_sums = 0
 
-    def add_cells(
-        self, value: Floats, people: Floats, *, shown: Any, few: Any, known: Any = False
-    ) -> Integers:
+    def add_cells(self, value: Floats, people: Floats, *, shown: Any, few: Any, known: Any = False) -> Integers:
         """Adds cells and returns their numbers."""
-        cells = pd.DataFrame(
-            {"value": value, "people": people, "is_shown": shown, "is_few": few, "is_known": known}
-        )
+        cells = pd.DataFrame({"value": value, "people": people, "is_shown": shown, "is_few": few, "is_known": known})
         self.cells.append(cells)
         numbers = np.arange(self.n_cells, self.n_cells + len(cells))
         self.n_cells += len(cells)
@@ -385,9 +398,7 @@ class _Builder:
         entries = [np.concatenate(part) for part in zip(*self.entries, strict=True)] if self.entries else []
         sum_id, cell, is_total = entries or (np.zeros(0, int), np.zeros(0, int), np.zeros(0, bool))
         return (
-            _Cells(
-                *(cells[name].to_numpy() for name in ("value", "people", "is_shown", "is_few", "is_known"))
-            ),
+            _Cells(*(cells[name].to_numpy() for name in ("value", "people", "is_shown", "is_few", "is_known"))),
             _Sums(
                 sum_id,
                 cell,
@@ -418,9 +429,7 @@ def suppress(frame: pd.DataFrame, rule: TableRule, *, minimum_cell: int = MINIMU
     return _suppress({"": frame.reset_index(drop=True)}, {"": rule}, minimum_cell)[""]
 
 
-def suppress_all(
-    frames: Mapping[str, pd.DataFrame], *, minimum_cell: int = MINIMUM_CELL
-) -> dict[str, pd.DataFrame]:
+def suppress_all(frames: Mapping[str, pd.DataFrame], *, minimum_cell: int = MINIMUM_CELL) -> dict[str, pd.DataFrame]:
     """The leaders' tables made safe together: rows of providers dropped, hidden cells null, `suppressed_reason` filled.
 
     `frames` maps table name to the whole table of the warehouse. A row with a reason has something hidden, not
@@ -432,14 +441,12 @@ def suppress_all(
         events = kept["strategy_event_effects"]
         kept["strategy_event_effects"] = events.assign(unit_level=events["strategy_id"].map(levels))
     safe = _suppress(kept, RULES, minimum_cell)
-    if "control_charts" in safe:
-        safe["control_charts"] = _charts(safe["control_charts"], kept, safe)
-    if "data_quality" in safe:
-        safe["data_quality"] = _quality(safe["data_quality"], kept, safe)
+    numbers = _hidden_numbers(kept, safe)
+    for name, follow in (("control_charts", _charts), ("data_quality", _quality)):
+        if name in safe and not safe[name].empty:
+            safe[name] = follow(safe[name], numbers)
     if "strategy_event_effects" in safe:
-        safe["strategy_event_effects"] = safe["strategy_event_effects"][
-            frames["strategy_event_effects"].columns
-        ]
+        safe["strategy_event_effects"] = safe["strategy_event_effects"][frames["strategy_event_effects"].columns]
     return safe
 
 
@@ -457,7 +464,7 @@ def _suppress(
     _add_times(builder, ledger, _windows(ledger, frames))
     _add_years(builder, ledger, frames)
     cells, sums = builder.cells_and_sums()
-    hidden = hide(cells, sums, _ties(ledger, {name: rules[name] for name in frames}, minimum), minimum)
+    hidden = _hide(cells, sums, _ties(ledger, {name: rules[name] for name in frames}, minimum), minimum)
     return {name: _blank(name, frame, rules[name], ledger, hidden, minimum) for name, frame in frames.items()}
 
 
@@ -473,7 +480,8 @@ def _joined(frame: pd.DataFrame, columns: Iterable[str]) -> pd.Series:
 def _month_numbers(values: pd.Series) -> Integers:
     """Months counted from year 0."""
     dates = pd.to_datetime(values)
-    return (dates.dt.year * 12 + dates.dt.month - 1).to_numpy(int)
+    months: Integers = (dates.dt.year * 12 + dates.dt.month - 1).to_numpy(int)
+    return months
 
 
 def _ledger(builder: _Builder, tables: Mapping[str, tuple[pd.DataFrame, TableRule]]) -> pd.DataFrame:
@@ -482,66 +490,12 @@ def _ledger(builder: _Builder, tables: Mapping[str, tuple[pd.DataFrame, TableRul
     Columns: table, row, column ('' if left over), series (what is counted, in one scale or strategy), same (what is
     counted, wherever), unit, category, time (month or window), month (-1 for a window), value, people, few, cell.
     """
-    parts = []
-    for name, (frame, rule) in tables.items():
-        if frame.empty:
-            continue
-        values = {
-            c.column: pd.to_numeric(frame[c.column]).astype(float) for c in rule.counts if c.column in frame
-        }
-        is_empty_row = ~pd.DataFrame(values).fillna(0).ne(0).any(axis=1)
-        is_month = rule.time == "period_start"
-        scope = _joined(frame, rule.scope)
-        base = pd.DataFrame(
-            {
-                "table": name,
-                "row": np.arange(len(frame)),
-                "scope": scope,
-                "unit": _joined(frame, ("unit_level", "unit_id")) if rule.has_units else _WHOLE,
-                "category": _category(frame, rule),
-                "time": _joined(frame, (rule.time,)) if rule.time else _ALL_TIME,
-                "month": _month_numbers(frame[rule.time]) if is_month else -1,
-                "split": "",
-            }
-        )
-        wholes = {part: split.whole for split in rule.splits for part in split.parts}
-        for count in rule.counts:
-            if count.column not in values:
-                continue
-            value = values[count.column]
-            counted = value.notna()
-            if count.only_where and count.only_where[0] in frame:
-                counted &= frame[count.only_where[0]].fillna(count.only_where[1]) == count.only_where[1]
-            people = _people(frame, count, value)
-            nobody = is_empty_row | value.groupby(scope).transform(
-                lambda column: (column.fillna(0) == 0).all()
-            )
-            if count.column in wholes and wholes[count.column] in values:
-                nobody |= values[wholes[count.column]] == 0
-            few = (people < builder.minimum) & ~((value == 0) & (nobody | count.is_zero_fine))
-            parts.append(
-                base.assign(
-                    column=count.column, quantity=count.quantity, value=value, people=people, few=few
-                )[counted.to_numpy()]
-            )
-        for split in rule.splits:
-            if split.add_up or split.whole not in values:
-                continue
-            whole = values[split.whole]
-            left = whole - sum(values[part].fillna(0) for part in split.parts if part in values)
-            given = np.any([values[part].notna() for part in split.parts if part in values], axis=0)
-            counted = whole.notna() & (whole > 0) & (left >= 0) & given
-            few = (left < builder.minimum) & ((left > 0) | (not split.is_zero_fine))
-            quantity = next(count.quantity for count in rule.counts if count.column == split.whole)
-            left_over = base.assign(
-                column="",
-                quantity=f"{quantity} without {' and '.join(split.parts)}",
-                value=left,
-                people=left,
-                few=few,
-                split=_split_name(split),
-            )
-            parts.append(left_over[counted.to_numpy()])
+    parts = [
+        part
+        for name, (frame, rule) in tables.items()
+        if not frame.empty
+        for part in _table_ledger(name, frame, rule, builder.minimum)
+    ]
     if not parts:
         return pd.DataFrame()
     ledger = pd.concat(parts, ignore_index=True)
@@ -569,16 +523,81 @@ def _ledger(builder: _Builder, tables: Mapping[str, tuple[pd.DataFrame, TableRul
     return ledger
 
 
+def _is_nobody(frame: pd.DataFrame, rule: TableRule, column: str) -> pd.Series:
+    """The rows in which a 0 in the column says nothing of anyone: there is no whole, or nobody in it."""
+    for split in rule.splits:
+        if column in split.parts and split.whole in frame:
+            return pd.to_numeric(frame[split.whole]).astype(float).fillna(0) == 0
+    return pd.Series(True, index=frame.index)
+
+
+def _where(frame: pd.DataFrame, condition: tuple[str, str] | None) -> pd.Series:
+    """The rows that meet (column, value); all of them if there is no condition or no such column."""
+    if condition is None or condition[0] not in frame:
+        return pd.Series(True, index=frame.index)
+    return frame[condition[0]] == condition[1]
+
+
 def _split_name(split: Split) -> str:
     """A name by which the parts left over of a split are known."""
     return f"{split.whole} without {' and '.join(split.parts)}"
+
+
+def _table_ledger(name: str, frame: pd.DataFrame, rule: TableRule, minimum: int) -> list[pd.DataFrame]:
+    """The ledger of one table, in pieces."""
+    base = pd.DataFrame(
+        {
+            "table": name,
+            "row": np.arange(len(frame)),
+            "scope": _joined(frame, rule.scope),
+            "unit": _joined(frame, ("unit_level", "unit_id")) if rule.has_units else _WHOLE,
+            "category": _category(frame, rule),
+            "time": _joined(frame, (rule.time,)) if rule.time else _ALL_TIME,
+            "month": _month_numbers(frame[rule.time]) if rule.time == "period_start" else -1,
+            "split": "",
+        }
+    )
+    counts = {count.column: count for count in rule.counts if count.column in frame}
+    values = {column: pd.to_numeric(frame[column]).astype(float) for column in counts}
+    pieces = []
+
+    def add(
+        rows: pd.Series, column: str, quantity: str, value: pd.Series, people: pd.Series, few: Any, split: str
+    ) -> None:
+        piece = base.assign(column=column, quantity=quantity, value=value, people=people, few=few, split=split)
+        pieces.append(piece[rows.to_numpy()])
+
+    for column, count in counts.items():
+        value, people = values[column], _people(frame, count, values[column])
+        is_fine = _is_nobody(frame, rule, column) | (count.zero in ("nothing", "fine"))
+        if count.zero == "unused":
+            is_fine |= ~value.fillna(0).ne(0).groupby(base["scope"]).transform("any")
+        few = (people < minimum) & ~((value == 0) & is_fine)
+        add(value.notna() & _where(frame, count.only_where), column, count.quantity, value, people, few, "")
+    for split in rule.splits:
+        inside = {part: values[part] for part in split.parts if part in values}
+        together = pd.DataFrame(inside).fillna(0).sum(axis=1)
+        is_known = _where(frame, split.only_where) & pd.DataFrame(inside).notna().any(axis=1)
+        split_name = _split_name(split)
+        if split.sum_is:
+            few = together.between(1, minimum - 1)
+            add(is_known, "", split.sum_is, together, together, few, split_name)
+        if split.add_up or split.whole not in values:
+            continue
+        whole = values[split.whole]
+        left = whole - together
+        few = (left < minimum) & ((left > 0) | (not split.is_zero_fine))
+        quantity = f"{counts[split.whole].quantity} without {' and '.join(split.parts)}"
+        add(is_known & (whole > 0) & (left >= 0), "", quantity, left, left, few, split_name)
+    return pieces
 
 
 def _category(frame: pd.DataFrame, rule: TableRule) -> pd.Series | str:
     """The category of each row as text; the row that holds the total has none."""
     if rule.categories is None:
         return ""
-    texts = frame[rule.categories.column].astype(str)
+    given = frame[rule.categories.column]
+    texts = (given.astype("Int64") if rule.categories.cuts else given).astype(str)
     return texts.where(texts != rule.categories.total, "")
 
 
@@ -595,22 +614,25 @@ def _add_splits(builder: _Builder, ledger: pd.DataFrame, rules: Mapping[str, Tab
     for name, rule in rules.items():
         own = ledger[ledger["table"] == name]
         for split in rule.splits:
-            wholes = own[(own["column"] == split.whole) & (own["value"] > 0)]
-            is_left = own["split"] == _split_name(split)
-            inside = own[own["column"].isin(split.parts) | is_left]
-            if not split.add_up:
-                wholes = wholes[wholes["row"].isin(own.loc[is_left, "row"])]
+            is_named = own["split"] == _split_name(split)
+            if split.sum_is:
+                wholes, inside = own[is_named], own[own["column"].isin(split.parts)]
+            else:
+                wholes = own[own["column"] == split.whole]
+                inside = own[own["column"].isin(split.parts) | is_named]
+                if not split.add_up:
+                    wholes = wholes[wholes["row"].isin(own.loc[is_named, "row"])]
             _add_below(builder, _SPLIT, wholes, inside, ["row"], hides_total=split.hides_whole)
 
 
 def _add_units(builder: _Builder, ledger: pd.DataFrame) -> None:
     """The organisation = its clinics, for every count, category and time."""
-    is_whole = ledger["unit"] == _WHOLE
+    unit = ledger["unit"].astype(str)
     _add_below(
         builder,
         _UNIT,
-        ledger[is_whole],
-        ledger[~is_whole],
+        ledger[unit == _WHOLE],
+        ledger[unit.str.startswith("clinic|")],
         ["table", "series", "category", "time"],
         needs_parts=True,
     )
@@ -629,6 +651,9 @@ def _add_categories(builder: _Builder, ledger: pd.DataFrame, rules: Mapping[str,
             _add_below(builder, _CATEGORY, own[is_total], own[~is_total], keys, needs_parts=True)
             continue
         members = own if categories.members is None else own[own["category"].isin(categories.members)]
+        if categories.cuts:
+            stretch = np.searchsorted(categories.cuts, pd.to_numeric(members["category"].astype(str)), side="right")
+            members, keys = members.assign(stretch=stretch), [*keys, "stretch"]
         totals = members.groupby(keys, observed=True)["value"].sum().reset_index()
         totals["cell"] = builder.add_cells(
             totals["value"].to_numpy(), totals["value"].to_numpy(), shown=False, few=False, known=True
@@ -748,11 +773,7 @@ def _add_years(builder: _Builder, ledger: pd.DataFrame, frames: Mapping[str, pd.
     years = years.assign(
         scale=rows["scale_id"].to_numpy(), year=pd.to_datetime(rows["period_start"]).dt.year.to_numpy()
     )
-    is_month = (
-        (ledger["table"] == "trust_by_period")
-        & (ledger["column"] == "n_responses")
-        & (ledger["unit"] == _WHOLE)
-    )
+    is_month = (ledger["table"] == "trust_by_period") & (ledger["column"] == "n_responses") & (ledger["unit"] == _WHOLE)
     months = ledger[is_month]
     months = months.assign(scale=months["scope"], year=months["month"] // 12)
     _add_below(builder, _TIME, years, months, ["scale", "year"], needs_parts=True, hides_total=True)
@@ -777,18 +798,20 @@ def _ties(ledger: pd.DataFrame, rules: Mapping[str, TableRule], minimum: int) ->
     close = (group[1:] == group[:-1]) & (values[1:] - values[:-1] < minimum)
     pairs.append(np.column_stack([numbers[:-1][close], numbers[1:][close]]))
     pairs.append(np.column_stack([numbers[1:][close], numbers[:-1][close]]))
-    # An estimate at an event time counts the treated and the comparison together.
+    # An estimate at an event time counts the treated of the trajectory, with or without their comparison.
     if {"strategy_trajectories", "strategy_event_effects"} <= set(rules):
-        strategy = ledger["scope"].str.split("|").str[0]
-        points = ledger.assign(strategy=strategy)[["table", "strategy", "category", "cell"]]
+        names = ledger["scope"].str.split("|", expand=True)
+        points = ledger[["table", "category", "cell"]].assign(strategy=names[0], group=names[1])
         lead = points[points["table"] == "strategy_trajectories"]
         follow = points[points["table"] == "strategy_event_effects"]
-        pairs.append(lead.merge(follow, on=["strategy", "category"])[["cell_x", "cell_y"]].to_numpy(int))
+        together = lead.merge(follow, on=["strategy", "category"])
+        pairs.append(together[["cell_x", "cell_y"]].to_numpy(int))
+        pairs.append(together.loc[together["group_x"] == "treated", ["cell_y", "cell_x"]].to_numpy(int))
     both = np.concatenate(pairs)
     return both[:, 0], both[:, 1]
 
 
-def hide(cells: _Cells, sums: _Sums, ties: tuple[Integers, Integers], minimum: int) -> Booleans:
+def _hide(cells: _Cells, sums: _Sums, ties: tuple[Integers, Integers], minimum: int) -> Booleans:
     """Which cells to hide: the small ones, and as few and small others as it takes that none of them comes back.
 
     Ends when a reader who knows every sum, every shown cell and that no count is negative (a) finds no hidden cell from
@@ -865,7 +888,8 @@ def _small_sums(cells: _Cells, sums: _Sums, known: Booleans, minimum: int) -> Bo
     room = minimum // 2
     too_tight = (total - least < room) | (is_bounded & (n_bounded * (minimum - 1) - total < room))
     has_small = np.bincount(at[few], minlength=n_sums) > 0
-    return has_small & ~is_open_total & ((total < minimum) | too_tight)
+    broken: Booleans = has_small & ~is_open_total & ((total < minimum) | too_tight)
+    return broken
 
 
 def _choice(
@@ -881,7 +905,9 @@ def _choice(
     n_gaps = np.bincount(sums.sum_id[is_gap], minlength=len(sums.kind))
     would_break = (n_gaps == 0) & (sums.kind != _SPLIT)
     n_broken = np.bincount(sums.cell, weights=would_break[sums.sum_id], minlength=len(cells.value))
-    able = np.flatnonzero((broken[sums.sum_id] & known[sums.cell]) & ~cells.is_known[sums.cell] & (cells.value[sums.cell] > 0))
+    able = np.flatnonzero(
+        (broken[sums.sum_id] & known[sums.cell]) & ~cells.is_known[sums.cell] & (cells.value[sums.cell] > 0)
+    )
     at, cell = sums.sum_id[able], sums.cell[able]
     side = sums.is_total[able] != sums.hides_total[at]
     order = np.lexsort((cells.people[cell], n_broken[cell], side, ~cells.is_shown[cell], at))
@@ -913,9 +939,7 @@ def _combinations(sums: _Sums, known: Booleans, watched: Booleans) -> Booleans:
         return found
     rows, row = np.unique(at, return_inverse=True)
     columns, column = np.unique(cell, return_inverse=True)
-    matrix = sparse.csr_matrix(
-        (np.where(is_total, -1.0, 1.0), (column, row)), shape=(len(columns), len(rows))
-    )
+    matrix = sparse.csr_matrix((np.where(is_total, -1.0, 1.0), (column, row)), shape=(len(columns), len(rows)))
     moved = np.random.default_rng(0).normal(size=len(columns))
     normal = sparse.csc_matrix(matrix.T @ matrix + _RIDGE * sparse.eye_array(len(rows)))
     solve = splu(normal, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}).solve
@@ -940,9 +964,11 @@ def _blank(
         _mark(blanks, count.if_few, mine.loc[mine["few"], "row"], len(frame))
         few_rows[mine.loc[mine["few"], "row"]] = True
     result = frame.copy()
-    for column in {count.people for count in rule.counts if count.people} & set(frame.columns):
-        # No person is known by name: a zero would say that nobody answered.
-        result[column] = _nullable(result[column]).mask(pd.to_numeric(result[column]) == 0)
+    # Where there is nothing there is null; no people behind a count means that none is known by name.
+    for count in rule.counts:
+        for column in {count.column, count.people} & set(frame.columns) if count.zero != "fine" else ():
+            is_nothing = (pd.to_numeric(frame[column]) == 0) & _is_nobody(frame, rule, column)
+            result[column] = _nullable(result[column]).mask(is_nothing.fillna(False).astype(bool))
     any_rows = np.zeros(len(frame), bool)
     for column, rows in blanks.items():
         if column in frame:
@@ -955,7 +981,7 @@ def _blank(
         result["suppressed_reason"] = pd.Series(reasons, dtype=object).where(any_rows, None).to_numpy()
     for column, text in rule.texts.items():
         if column in frame:
-            spoken = few_rows | _speaks_of(frame, column, blanks)
+            spoken = _speaks_of(frame, column, blanks) | (few_rows & (not rule.are_texts_safe))
             result[column] = frame[column].astype(object).mask(spoken & frame[column].notna(), text)
     return result
 
@@ -988,73 +1014,71 @@ def _speaks_of(frame: pd.DataFrame, column: str, blanks: Mapping[str, Booleans])
     return speaks
 
 
-def _hidden_numbers(
-    before: Mapping[str, pd.DataFrame], after: Mapping[str, pd.DataFrame]
-) -> set[tuple[str, pd.Timestamp, float]]:
-    """(unit, month, number) for every number that was hidden from the monthly tables; shares also as percentages."""
-    numbers = set()
+def _hidden_numbers(before: Mapping[str, pd.DataFrame], after: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """One row (unit, month, number) per number hidden from the monthly tables; shares also as percentages."""
+    pieces = [pd.DataFrame({"unit": [], "month": [], "number": []})]
     for name in ("trust_by_period", "strategy_delivery"):
         if name not in before or before[name].empty:
             continue
-        columns = [column for column in before[name].select_dtypes("number") if column in after[name]]
-        old = before[name][columns].astype(float)
-        gone = old.notna().to_numpy() & after[name][columns].isna().to_numpy()
-        row, column = np.nonzero(gone)
-        units = _joined(before[name], ("unit_level", "unit_id")).to_numpy()[row]
-        months = pd.to_datetime(before[name]["period_start"]).to_numpy()[row]
-        values = old.to_numpy()[row, column]
-        for scaled in (values, 100 * values):
-            numbers |= set(zip(units, pd.DatetimeIndex(months), np.round(scaled, 9), strict=True))
-    return numbers
-
-
-def _charts(
-    charts: pd.DataFrame, before: Mapping[str, pd.DataFrame], after: Mapping[str, pd.DataFrame]
-) -> pd.DataFrame:
-    """Control charts without the points that are hidden elsewhere, and without lines drawn from hidden points.
-
-    A centre line is the mean of its points: with the other points it gives a hidden one back. So a segment with a
-    hidden point keeps its other points and loses its lines and the signals found with them.
-    """
-    if charts.empty:
-        return charts
-    numbers = _hidden_numbers(before, after)
-    units = _joined(charts, ("unit_level", "unit_id"))
-    months = pd.DatetimeIndex(pd.to_datetime(charts["period_start"]))
-    gone = np.zeros(len(charts), bool)
-    for column in ("value", "n"):
-        values = pd.to_numeric(charts[column]).astype(float).round(9)
-        gone |= np.fromiter(
-            (key in numbers for key in zip(units, months, values, strict=True)), bool, len(charts)
+        columns = list(before[name].select_dtypes("number").columns)
+        old = before[name][columns].astype(float).to_numpy(float, na_value=np.nan)
+        row, column = np.nonzero(~np.isnan(old) & after[name][columns].isna().to_numpy())
+        piece = pd.DataFrame(
+            {
+                "unit": _joined(before[name], ("unit_level", "unit_id")).to_numpy()[row],
+                "month": _month_numbers(before[name]["period_start"])[row],
+                "number": old[row, column],
+            }
         )
+        pieces += [piece, piece.assign(number=100 * piece["number"])]
+    return pd.concat(pieces).round({"number": 9}).drop_duplicates()
+
+
+def _is_hidden_number(units: pd.Series, months: pd.Series, values: pd.Series, numbers: pd.DataFrame) -> Booleans:
+    """Whether each value is a number that is hidden for the same unit and month."""
+    asked = pd.DataFrame({"unit": units.to_numpy(), "month": pd.to_datetime(months).to_numpy()})
+    asked["month"] = asked["month"].dt.year * 12 + asked["month"].dt.month - 1
+    asked["number"] = pd.to_numeric(values).astype(float).round(9).to_numpy()
+    found: Booleans = asked.merge(numbers, how="left", indicator="is_found")["is_found"].eq("both").to_numpy()
+    is_number: Booleans = asked["number"].notna().to_numpy()
+    return found & is_number
+
+
+def _charts(charts: pd.DataFrame, numbers: pd.DataFrame) -> pd.DataFrame:
+    """Control charts without the points that are hidden elsewhere, and without lines that would give one back.
+
+    The centre is the mean of a segment's points and the limits come from the steps between them: two equations. With
+    one or two points hidden they may give them back, so the lines go; three points they cannot.
+    """
+    units = _joined(charts, ("unit_level", "unit_id"))
+    gone = charts["value"].isna().to_numpy() & charts["suppressed_reason"].notna().to_numpy()
+    for column in ("value", "n"):
+        gone |= _is_hidden_number(units, charts["period_start"], charts[column], numbers)
+    segment = [charts["chart_id"], charts["segment"].astype(float).fillna(0)]
+    n_gone = pd.Series(gone.astype(int), index=charts.index).groupby(segment).transform("sum")
+    without_lines = n_gone.between(1, _HIDDEN_POINTS - 1).to_numpy()
     result = charts.copy()
-    was_gone = charts["suppressed_reason"].notna().to_numpy()
-    for column in ("value", "n", "special_cause"):
-        result[column] = _nullable(result[column]).mask(gone)
-    segment = [charts["chart_id"], charts["segment"].fillna(0)]
-    without_lines = pd.Series(gone | was_gone).groupby(segment).transform("any").to_numpy()
-    for column in ("centre", "lower_limit", "upper_limit", "special_cause"):
-        result[column] = result[column].mask(without_lines)
-    result["suppressed_reason"] = charts["suppressed_reason"].mask(without_lines & ~was_gone, WOULD_REVEAL)
+    for columns, rows in (
+        (("value", "n", "special_cause"), gone),
+        (("centre", "lower_limit", "upper_limit"), gone | without_lines),
+    ):
+        for column in columns:
+            result[column] = _nullable(result[column]).mask(rows)
+    is_new = (gone | without_lines) & charts["suppressed_reason"].isna().to_numpy()
+    result["suppressed_reason"] = charts["suppressed_reason"].mask(is_new, WOULD_REVEAL)
     return result
 
 
-def _quality(
-    quality: pd.DataFrame, before: Mapping[str, pd.DataFrame], after: Mapping[str, pd.DataFrame]
-) -> pd.DataFrame:
-    """Checks of one clinic's or the organisation's month do not repeat a number that is hidden elsewhere."""
-    if quality.empty:
-        return quality
-    numbers = _hidden_numbers(before, after)
-    months = pd.DatetimeIndex(pd.to_datetime(quality["period_start"]))
+def _quality(quality: pd.DataFrame, numbers: pd.DataFrame) -> pd.DataFrame:
+    """Checks of a clinic's or the organisation's month do not repeat a number that is hidden elsewhere."""
+    clinics, whole = "clinic|" + quality["subject"].astype(str), pd.Series(_WHOLE, index=quality.index)
     gone = np.zeros(len(quality), bool)
     for column in ("n_rows", "n_flagged"):
-        values = pd.to_numeric(quality[column]).astype(float)
-        for unit in ("clinic|" + quality["subject"].astype(str), pd.Series(_WHOLE, index=quality.index)):
-            keys = zip(unit, months, values, strict=True)
-            gone |= np.fromiter((key in numbers for key in keys), bool, len(quality))
+        for units in (clinics, whole):
+            gone |= _is_hidden_number(units, quality["period_start"], quality[column], numbers)
+    spoken = _speaks_of(quality, "sentence", dict.fromkeys(("n_rows", "n_flagged"), gone))
     result = quality.copy()
     for column in ("n_rows", "n_flagged", "flagged_share"):
         result[column] = _nullable(result[column]).mask(gone)
-    result["sentence"] = quality["sentence"].mask(gone, RULES["data_quality"].texts["sentence"])
+    result["sentence"] = quality["sentence"].mask(spoken, RULES["data_quality"].texts["sentence"])
     return result

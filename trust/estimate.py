@@ -162,7 +162,7 @@ def _estimate(strategy_id: str, method: str, unit_level: str | None, fit: Fit) -
         p_value=p_value,
         q_value=None,
         n_treated_units=fit.n_treated_units,
-        n_comparison_units=fit.n_comparison_units,
+        n_comparison_units=None if method == NAIVE_METHOD else fit.n_comparison_units,
         n_patients=fit.n_patients,
         n_responses=fit.n_responses,
         n_needed=None,

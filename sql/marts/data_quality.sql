@@ -200,7 +200,8 @@ share_findings as (
                     strftime(period_start, '%B %Y'), 100 * usual_share
                 )
             else format(
-                'In {} {:.0f} % of visits were answered, after {:.0f} % in the months before: fewer speak for the rest.',
+                'In {} {:.0f} % of visits were answered, after {:.0f} % in the months before: '
+                || 'fewer speak for the rest.',
                 strftime(period_start, '%B %Y'), 100 * response_share, 100 * usual_share
             )
         end as sentence,

@@ -152,71 +152,72 @@ answers_by_breach as (
 ),
 
 -- Units and patients stand as 64-bit hashes up to the sums: grouping millions of rows by long text would take minutes.
-unit_answers as (
-    select units.strategy_id, units.unit_key, units.cohort, units.start_date, answers.patient_key, answers.experience_date,
-        answers.month as period, answers.score,
+answers_by_unit as (
+    select units.strategy_id, units.unit_key, units.cohort, units.start_date, answers.patient_key, answers.score,
+        answers.experience_date, answers.month as period,
     from answers
     inner join roll_out_units as units on units.unit_level = 'provider' and units.unit_id = answers.provider_id
     union all
-    select units.strategy_id, units.unit_key, units.cohort, units.start_date, answers.patient_key, answers.experience_date,
-        answers.month as period, answers.score,
+    select units.strategy_id, units.unit_key, units.cohort, units.start_date, answers.patient_key, answers.score,
+        answers.experience_date, answers.month as period,
     from answers
     inner join roll_out_units as units on units.unit_level = 'clinic' and units.unit_id = answers.clinic_id
     union all
-    select units.strategy_id, units.unit_key, units.cohort, units.start_date, answers.patient_key, answers.experience_date,
-        answers.period, answers.score,
+    select units.strategy_id, units.unit_key, units.cohort, units.start_date, answers.patient_key, answers.score,
+        answers.experience_date, answers.period,
     from answers_by_breach as answers
     inner join repair_units as units on units.unit_id = answers.breach_id
 ),
 
-per_patient as (
+-- Months since the start, or of the calendar where a unit never begins.
+timed as (
     select
         strategy_id,
         unit_key,
-        cohort,
-        period,
-        coalesce(experience_date >= start_date, false) as is_started,
         patient_key,
-        count(*) as n_responses,
-        sum(score) as sum_score,
-        sum(score * score) as sum_square,
-    from unit_answers
-    group by all
-),
-
--- Of those who began, a patient is counted in one unit only per month since the start, so that units add up; and as new
--- in one cell only of the first year.
-counted as (
-    select
-        *,
-        row_number() over (
-            partition by strategy_id, patient_key, period - cohort
-            order by is_started desc, unit_key
-        ) = 1 as is_counted,
-        is_started and period - cohort < 12 and row_number() over (
-            partition by strategy_id, patient_key, is_started
-            order by period - cohort, unit_key
-        ) = 1 as is_new,
-    from per_patient
-    where cohort is not null
-    union all
-    select *, true as is_counted, false as is_new,
-    from per_patient
-    where cohort is null
+        cohort is not null as is_beginning,
+        period - coalesce(cohort, 0) as month,
+        coalesce(experience_date >= start_date, false) as is_started,
+        score,
+    from answers_by_unit
 ),
 
 sums as (
     select
         strategy_id,
         unit_key,
-        period,
+        month,
         is_started,
-        sum(n_responses)::bigint as n_responses,
-        count(*) filter (where is_counted) as n_patients,
-        count(*) filter (where is_new) as n_new_patients,
-        sum(sum_score) as sum_score,
-        sum(sum_square) as sum_square,
-    from counted
+        count(*) as n_responses,
+        sum(score) as sum_score,
+        sum(score * score) as sum_square,
+    from timed
+    group by all
+),
+
+-- A patient is counted in one unit only per month, so that units add up; and as new in one month of the first year only.
+unit_of_month as (
+    select strategy_id, patient_key, is_beginning, is_started, month, min(unit_key) as unit_key,
+    from timed
+    group by all
+),
+
+unit_of_first_month as (
+    select strategy_id, patient_key, arg_min(unit_key, month) as unit_key, min(month) as month, true as is_started,
+    from unit_of_month
+    where is_started and month < 12
+    group by strategy_id, patient_key
+),
+
+patients as (
+    select strategy_id, unit_key, is_started, month, count(*) as n_patients,
+    from unit_of_month
+    group by all
+),
+
+new_patients as (
+    select strategy_id, unit_key, is_started, month, count(*) as n_new_patients,
+    from unit_of_first_month
     group by all
 ),
 
@@ -234,15 +235,17 @@ cells as (
         units.stratum,
         units.cohort,
         units.cluster_id,
-        sums.period,
+        sums.month + coalesce(units.cohort, 0) as period,
         sums.is_started,
         sums.n_responses,
-        sums.n_patients,
-        sums.n_new_patients,
+        coalesce(patients.n_patients, 0) as n_patients,
+        coalesce(new_patients.n_new_patients, 0) as n_new_patients,
         sums.sum_score,
         sums.sum_square,
     from sums
     inner join units using (strategy_id, unit_key)
+    left join patients using (strategy_id, unit_key, is_started, month)
+    left join new_patients using (strategy_id, unit_key, is_started, month)
 ),
 
 -- A strategy only ever applied to patients without a breach keeps a row per patient, to be refused with that reason.

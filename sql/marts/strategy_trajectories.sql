@@ -4,8 +4,8 @@
 -- a reader sees the level before, the fall, and what came after.
 -- The comparison is those who had not begun by then, in the same calendar month (for patients: at the same time since the
 -- breach, in the same stratum), weighted as the treated are. Treated answers with nobody to compare with are left out.
--- low and high: 95 %, by cluster, Student's t (Cornish-Fisher approximation). n_patients of a comparison of providers or
--- clinics is that of its fullest month: at least so many different people.
+-- low and high: 95 %, by cluster, Student's t (Cornish-Fisher approximation), from four clusters on. n_patients of a
+-- comparison of providers or clinics is that of its fullest month: at least so many different people.
 with
 
 cells as (
@@ -183,17 +183,21 @@ measured as (
         comparison_group,
         event_time,
         count(*) as n_clusters,
+        count(*) - 1 as freedom,
         sum(n_responses)::bigint as n_responses,
         sum(weighted_score) / sum(weight) as mean_score,
-        sqrt(sum(deviation ** 2) * count(*) / nullif(count(*) - 1, 0)) / sum(weight) as std_error,
+        sqrt(sum(deviation ** 2) * n_clusters / nullif(freedom, 0)) / sum(weight) as std_error,
     from clusters
-    group by all
+    group by strategy_id, unit_level, comparison_group, event_time
 ),
 
 with_reach as (
     select
         *,
-        std_error * (1.959964 + 2.372271 / nullif(n_clusters - 1, 0) + 2.822502 / nullif(n_clusters - 1, 0) ** 2) as reach,
+        case
+            when freedom >= 3
+                then std_error * (1.959964 + 2.372271 / freedom + 2.822502 / freedom ** 2 + 2.555851 / freedom ** 3)
+        end as reach,
     from measured
 ),
 
@@ -209,8 +213,8 @@ final as (
         end::bigint as n_patients,
         with_reach.n_responses,
         with_reach.mean_score,
-        greatest(0, with_reach.mean_score - with_reach.reach) as low,
-        least(100, with_reach.mean_score + with_reach.reach) as high,
+        case when with_reach.reach is not null then greatest(0, with_reach.mean_score - with_reach.reach) end as low,
+        case when with_reach.reach is not null then least(100, with_reach.mean_score + with_reach.reach) end as high,
         null::varchar as suppressed_reason,
     from with_reach
     inner join patients using (strategy_id, comparison_group, event_time)

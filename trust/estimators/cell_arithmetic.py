@@ -88,7 +88,7 @@ class Fit:
     degrees_of_freedom: float | None = None
     pre_trend_p_value: float | None = None
     n_treated_units: int = 0
-    n_comparison_units: int | None = 0
+    n_comparison_units: int = 0
     n_treated_clusters: int = 0
     n_comparison_clusters: int = 0
     n_patients: int = 0

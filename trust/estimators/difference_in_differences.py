@@ -119,7 +119,8 @@ def difference_in_differences(
     who never do. `base_months=1` is the published estimator with a universal base. Six months is the default:
     a single month of one provider holds a handful of answers, whose error would enter every effect of that
     cohort; and a dip in the last month, if it is what called for the strategy, would pass for an effect. The
-    price is more bias where trends differ, so the months -12 to -7 are tested against the base.
+    price is more bias where trends differ, so the months -12 to -7 are tested against the base. Answers of the
+    month of the start that came before its day are on neither side.
 
     Breaches: the outcome is each answer less the patient's own mean in the year before the breach, so that
     ATT(d, k) = Y(d, k) - Y(C, k): those repaired d months after the breach less those not yet repaired k
@@ -139,7 +140,7 @@ def difference_in_differences(
         effects = group_time(usable, None, comparison)
     else:
         n_dropped = 0
-        effects = group_time(without_month_of_start(cells), base_months, comparison)
+        effects = group_time(cells, base_months, comparison)
     headline = average(effects, FIRST_YEAR)
     if headline is None:
         return Fit(reason=_why_nothing_to_compare(effects))
@@ -156,7 +157,7 @@ def difference_in_differences(
     if min(fit.n_treated_clusters, fit.n_comparison_clusters) < 2:
         return replace(fit, reason="Begun or not begun in only one place, so there is no telling chance from change.")
     if not headline.has_spread:
-        return replace(fit, reason="All answers are equal, so chance cannot be measured.")
+        return replace(fit, reason="Everyone changed alike, so chance cannot be measured.")
     return replace(
         fit,
         estimate=headline.estimate,
@@ -181,11 +182,6 @@ def from_own_level(cells: Cells) -> tuple[Cells, int]:
     differenced = replace(after, total=after.total - after.n * ratio(total_before, n_before)[after.unit])
     is_kept = n_before[after.unit] > 0
     return differenced.at(is_kept), np.unique(after.unit[~is_kept]).size
-
-
-def without_month_of_start(cells: Cells) -> Cells:
-    """Provider or clinic cells without the answers of the month of the start that came before it."""
-    return cells.at(cells.is_started | (cells.period != cells.cohort))
 
 
 def group_time(cells: Cells, base_months: int | None, comparison: Comparison = "not_yet_treated") -> GroupTime:

@@ -37,14 +37,13 @@ def naive_before_after(cells: Cells) -> Fit:
         return Fit(reason="Begun in only one place, so there is no telling chance from change.")
     std_error = float(np.sqrt(np.sum(influence**2) * n_clusters / (n_clusters - 1)))
     if std_error < NEGLIGIBLE:
-        return Fit(reason="All answers are equal, so chance cannot be measured.")
+        return Fit(reason="Everyone changed alike, so chance cannot be measured.")
     is_patient = cells.unit_level == "patient"
     return Fit(
         estimate=mean_after - mean_before,
         std_error=std_error,
         degrees_of_freedom=float(n_clusters - 1),
         n_treated_units=np.unique(cells.unit[after]).size,
-        n_comparison_units=None,
         n_treated_clusters=np.unique(cells.cluster[after]).size,
         n_patients=np.unique(cells.cluster[after]).size if is_patient else int(cells.n_new_patients[after].sum()),
         n_responses=int(n_after),

@@ -1,0 +1,134 @@
+"""From the cells of all strategies to the rows of the two marts: nothing missing, refusals included."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from trust.estimate import effects_frame, estimate_strategies, event_effects_frame
+from trust.estimators import ESTIMATORS
+from trust.estimators.cell_arithmetic import benjamini_hochberg
+from trust.strategies import STRATEGIES
+
+IDS = [strategy.strategy_id for strategy in STRATEGIES]
+COLUMNS = [
+    "strategy_id", "method", "unit_level", "estimate", "std_error", "low", "high", "p_value", "q_value",
+    "n_treated_units", "n_comparison_units", "n_patients", "n_responses", "n_needed", "verdict", "reason", "warnings",
+    "suppressed_reason",
+]  # fmt: skip
+EVENT_COLUMNS = [
+    "strategy_id", "method", "event_time", "estimate", "low", "high", "n_treated_units", "n_patients", "n_responses",
+    "suppressed_reason",
+]  # fmt: skip
+CELL_COLUMNS = [
+    "strategy_id", "unit_level", "unit_id", "stratum", "cohort", "cluster_id", "period", "is_started", "n_responses",
+    "n_patients", "n_new_patients", "sum_score", "sum_square",
+]  # fmt: skip
+
+
+def roll_out(strategy_id: str, effect: float, n_units: int, seed: int, unit_level: str = "provider") -> pd.DataFrame:
+    """Half of the units begin in month 6 of 12; ten answers a month."""
+    unit, period = (values.ravel() for values in np.indices((n_units, 12)))
+    is_started = (unit % 2 == 0) & (period >= 6)
+    score = np.random.default_rng(seed).normal(70 + effect * is_started, 4)
+    return pd.DataFrame(
+        {
+            "strategy_id": strategy_id,
+            "unit_level": unit_level,
+            "unit_id": unit.astype(str),
+            "stratum": "all",
+            "cohort": pd.array(np.where(unit % 2 == 0, 6, -1), dtype="Int32"),
+            "cluster_id": unit.astype(str),
+            "period": period,
+            "is_started": is_started,
+            "n_responses": 10,
+            "n_patients": 9,
+            "n_new_patients": np.where(is_started, 8, 0),
+            "sum_score": 10 * score,
+            "sum_square": 10 * score**2,
+        }
+    ).assign(cohort=lambda frame: frame["cohort"].mask(frame["cohort"] < 0))[CELL_COLUMNS]
+
+
+@pytest.fixture(scope="module")
+def cells() -> pd.DataFrame:
+    without_breach = roll_out("apology", 0, 6, 9).assign(
+        unit_level="patient", stratum="without a breach", cohort=0, period=0, is_started=True, n_responses=0
+    )
+    return pd.concat(
+        [
+            roll_out("empathy", 5, 40, 1),
+            roll_out("expectations", 0, 40, 2),
+            roll_out("follow_through", 5, 14, 3, unit_level="clinic"),
+            roll_out("communication", 5, 40, 4).assign(cohort=pd.NA, is_started=False),
+            without_breach,
+        ]
+    )
+
+
+def test_no_cells_are_six_refusals_by_every_method() -> None:
+    estimates, paths = estimate_strategies(pd.DataFrame(columns=CELL_COLUMNS))
+    effects = effects_frame(estimates)
+    assert list(effects.columns) == COLUMNS
+    assert list(zip(effects["strategy_id"], effects["method"], strict=True)) == [
+        (strategy_id, method) for strategy_id in IDS for method in ESTIMATORS
+    ]
+    assert effects["estimate"].isna().all()
+    assert set(effects["reason"]) == {"No start of this strategy is on record with answers to go with it."}
+    honest = effects["method"] != "naive_before_after"
+    assert (effects.loc[honest, "verdict"] == "cannot_tell_yet").all()
+    assert effects.loc[~honest, "verdict"].isna().all()
+    assert list(event_effects_frame(paths).columns) == EVENT_COLUMNS
+    assert event_effects_frame(paths).empty
+
+
+def test_each_strategy_has_its_verdict_or_its_refusal(cells: pd.DataFrame) -> None:
+    effects = effects_frame(estimate_strategies(cells)[0])
+    honest = effects[effects["method"] == "difference_in_differences"].set_index("strategy_id")
+    assert honest["verdict"].to_dict() == {
+        "apology": "cannot_tell_yet",
+        "communication": "cannot_tell_yet",
+        "transparency": "cannot_tell_yet",
+        "expectations": "no_clear_change",
+        "follow_through": "cannot_tell_yet",
+        "empathy": "better",
+    }
+    assert honest.loc["apology", "reason"].startswith("Applied to patients without a breach on record")
+    assert honest.loc["apology", "n_treated_units"] == 6
+    assert honest.loc["communication", "reason"].startswith("No start of this strategy is on record")
+    assert honest.loc["follow_through", "reason"].startswith("Too few clinics to tell: 7 with it and 7 without")
+    assert honest.loc["follow_through", "warnings"] == "only 7 clinics on one side"
+    assert honest.loc["empathy", "low"] < 5 < honest.loc["empathy", "high"]
+    assert honest.loc["empathy", ["n_treated_units", "n_comparison_units", "n_responses", "n_patients"]].to_list() == [
+        20, 20, 1200, 960,
+    ]  # fmt: skip
+    assert pd.isna(honest.loc["empathy", "warnings"])
+
+
+def test_fewer_clusters_can_be_asked_for(cells: pd.DataFrame) -> None:
+    effects = effects_frame(estimate_strategies(cells, minimum_clusters=7)[0])
+    verdicts = effects[effects["method"] == "difference_in_differences"].set_index("strategy_id")["verdict"]
+    assert verdicts["follow_through"] == "better"
+
+
+def test_q_values_are_over_the_honest_estimates_only(cells: pd.DataFrame) -> None:
+    nobody_left = roll_out("transparency", 1, 40, 5).dropna(subset="cohort")
+    effects = effects_frame(estimate_strategies(pd.concat([cells, nobody_left]))[0])
+    naive = effects["method"] == "naive_before_after"
+    assert effects.loc[naive, ["q_value", "verdict", "n_needed", "n_comparison_units"]].isna().to_numpy().all()
+    estimated = effects[~naive & effects["p_value"].notna()]
+    assert len(estimated) == 3
+    expected = benjamini_hochberg(estimated["p_value"].to_numpy(dtype=float))
+    np.testing.assert_allclose(estimated["q_value"].to_numpy(dtype=float), expected, atol=1e-15)
+
+
+def test_paths_belong_to_the_honest_method(cells: pd.DataFrame) -> None:
+    paths = event_effects_frame(estimate_strategies(cells)[1])
+    assert list(paths.columns) == EVENT_COLUMNS
+    assert set(paths["method"]) == {"difference_in_differences"}
+    assert set(paths["strategy_id"]) == {"empathy", "expectations", "follow_through"}
+    empathy = paths[paths["strategy_id"] == "empathy"]
+    assert empathy["event_time"].to_list() == list(range(-6, 6))
+    assert (empathy["n_responses"] == 200).all()
+    assert (empathy["n_patients"] == 180).all()

@@ -1,0 +1,110 @@
+"""From numbers to a word and a sentence: every rule of the verdict, as a leader would meet it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from scipy import stats
+
+from trust.verdict import answers_needed, judge
+
+MORE = "About 2,000 more answers are needed."
+WAIT = "Another quarter of answers should settle it."
+
+
+def verdict_on(estimate: float, half_width: float, **other: Any) -> Any:
+    """A verdict on a large clean study, but for what a test changes."""
+    study: dict[str, Any] = {
+        "std_error": half_width / 1.96,
+        "q_value": 0.001 if abs(estimate) > half_width else 0.5,
+        "pre_trend_p_value": 0.4,
+        "unit_level": "provider",
+        "n_treated_clusters": 40,
+        "n_comparison_clusters": 40,
+        "n_responses": 1_000,
+    }
+    return judge(estimate=estimate, low=estimate - half_width, high=estimate + half_width, **(study | other))
+
+
+@pytest.mark.parametrize(
+    ("estimate", "half_width", "other", "word", "sentence"),
+    [
+        (2.1, 1.7, {}, "better", "Trust is 2.1 points higher (+0.4 to +3.8) than it would have been without it."),
+        (-2.1, 1.7, {}, "worse", "Trust is 2.1 points lower (-3.8 to -0.4) than it would have been without it."),
+        (
+            0.5,
+            2.0,
+            {},
+            "no_clear_change",
+            "No clear change: an effect of 5 points either way is ruled out (-1.5 to +2.5).",
+        ),
+        (
+            2.0,
+            6.0,
+            {},
+            "cannot_tell_yet",
+            "The answers fit no change as well as one that matters (-4.0 to +8.0). " + MORE,
+        ),
+        (
+            2.6,
+            2.7,
+            {},
+            "cannot_tell_yet",
+            "The answers fit no change as well as one that matters (-0.1 to +5.3). " + WAIT,
+        ),
+        (
+            2.0,
+            1.9,
+            {"q_value": 0.06},
+            "cannot_tell_yet",
+            "A change is likely (+0.1 to +3.9), but with several strategies judged at once it may still be chance. "
+            + WAIT,
+        ),
+        (
+            4.0,
+            1.0,
+            {"n_treated_clusters": 7, "unit_level": "clinic"},
+            "cannot_tell_yet",
+            "Too few clinics to tell: 7 with it and 40 without, at least 8 of each are needed.",
+        ),
+        (
+            4.0,
+            1.0,
+            {"n_comparison_clusters": 3},
+            "cannot_tell_yet",
+            "Too few providers to tell: 40 with it and 3 without, at least 8 of each are needed.",
+        ),
+        (
+            4.0,
+            1.0,
+            {"pre_trend_p_value": 0.009},
+            "cannot_tell_yet",
+            "The two groups already differed before the start, so the difference after it proves nothing.",
+        ),
+    ],
+)
+def test_every_rule(estimate: float, half_width: float, other: dict[str, Any], word: str, sentence: str) -> None:
+    verdict = verdict_on(estimate, half_width, **other)
+    assert (verdict.word, verdict.reason) == (word, sentence)
+
+
+def test_the_bounds_of_the_rules() -> None:
+    assert verdict_on(2.0, 1.0, q_value=0.05).word == "better"
+    assert verdict_on(2.0, 1.0, pre_trend_p_value=0.01).word == "better"
+    assert verdict_on(2.0, 1.0, pre_trend_p_value=None).word == "better"
+    assert verdict_on(2.0, 1.0, n_treated_clusters=8, n_comparison_clusters=8).word == "better"
+    assert verdict_on(2.0, 1.0, n_treated_clusters=8, minimum_clusters=9).word == "cannot_tell_yet"
+    assert verdict_on(0.0, 4.99).word == "no_clear_change"
+    assert verdict_on(0.5, 4.5).word == "cannot_tell_yet"
+    assert verdict_on(-0.5, 4.5).word == "cannot_tell_yet"
+
+
+def test_answers_needed_are_those_that_give_the_power() -> None:
+    std_error, n_responses = 3.2, 150
+    n_total = n_responses + answers_needed(std_error, n_responses)
+    reached = std_error * (n_responses / n_total) ** 0.5
+    power = stats.norm.sf(stats.norm.ppf(0.975) - 5 / reached)
+    assert power == pytest.approx(0.80, abs=0.002)
+    assert power >= 0.80
+    assert answers_needed(0.5, n_responses) == 0
