@@ -20,6 +20,7 @@ import duckdb
 import great_expectations as gx
 import sqlalchemy
 from duckdb_sqlalchemy import ConnectionWrapper
+from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
 from great_expectations.datasource.fluent.sql_datasource import SQLDatasource
 from great_expectations.execution_engine import SqlAlchemyExecutionEngine
 from great_expectations.expectations.expectation import Expectation
@@ -113,7 +114,9 @@ def validate(
     Raises RuntimeError (without any value) when an expectation cannot be evaluated at all.
     """
     _lent.set(connection)
-    context = gx.get_context(mode="ephemeral")
+    # the package's own default makes a folder of documents in the system's temporary files
+    config = DataContextConfig(store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False))
+    context = gx.get_context(mode="ephemeral", project_config=config)
     context.variables.progress_bars = {"globally": False, "metric_calculations": False}  # type: ignore[assignment]
     datasource: Any = context.data_sources.add_duckdb(name="warehouse", connection_string="duckdb://")
     asset = datasource.add_table_asset(table, table_name=table, schema_name=schema)

@@ -49,6 +49,19 @@ def is_no_room(error: BaseException) -> bool:
     return any(phrase in str(error).lower() for phrase in NO_ROOM)
 
 
+def type_by_name(column: str) -> str:
+    """The type that the warehouse's naming gives a column: dates, counts, flags, numbers; text otherwise."""
+    if column.endswith(("_date", "_start")):
+        return "date"
+    if column.startswith("n_") or column == "event_time":
+        return "bigint"
+    if column.startswith("is_"):
+        return "boolean"
+    if column.endswith(("_score", "_share", "_value", "_error")) or column in {"estimate", "low", "high", "alpha"}:
+        return "double"
+    return "varchar"
+
+
 class RunLock:
     """At most one run per workspace, across processes; held again by the same process it is one hold.
 
@@ -110,11 +123,17 @@ class Warehouse:
         return self.execute(sql).df()
 
     def write_frame(self, table: str, frame: pd.DataFrame) -> None:
-        """Write a small frame as a table, replacing it; numbers keep as many decimals as those of SQL marts."""
+        """Write a small frame as a table, replacing it; numbers keep as many decimals as those of SQL marts.
+
+        A column without any value has no type of its own: its name says which (see `type_by_name`).
+        """
         decimals = dict.fromkeys(frame.select_dtypes("floating").columns, DECIMALS)
         self.connection.register("given_frame", frame.round(decimals))
         try:
-            self.execute(f"create or replace table {table} as select * from given_frame")
+            empty = [name for name in frame.columns if frame[name].isna().all()]
+            typed = ", ".join(f"cast({name} as {type_by_name(name)}) as {name}" for name in empty)
+            selected = f"* replace ({typed})" if typed else "*"
+            self.execute(f"create or replace table {table} as select {selected} from given_frame")
         finally:
             self.connection.unregister("given_frame")
 

@@ -46,7 +46,8 @@ class Count:
     only if the count itself is below the minimum. `people` is the column with the number of persons behind it.
     `zero` is what 0 means: 'few' (hidden like any small part of a whole), 'unused' (the same, unless it is 0 in every
     row of its scope: then it is not in use at all, which is no secret), 'nothing' (nothing there: null, as
-    everywhere) or 'fine' (it says nothing of anyone and is shown). `only_where` limits the count to rows with (column, value).
+    everywhere) or 'fine' (it says nothing of anyone and is shown). `only_where` limits the count to rows with
+    (column, value).
     """
 
     column: str
@@ -819,10 +820,12 @@ def _hide(cells: _Cells, sums: _Sums, ties: tuple[Integers, Integers], minimum: 
     half the minimum of possible values, and (c) finds no hidden cell as a linear combination of sums.
     """
     hidden = cells.is_few & cells.is_shown
+    # Nobody is no secret: hidden beside a small number, a 0 would come back from the parts it does not have.
+    secret = cells.is_few | (cells.value > 0)
     watched = cells.is_few.copy()
     given_up = np.zeros(len(sums.kind), bool)
     while True:
-        hidden = _with_ties(hidden, ties)
+        hidden = _with_ties(hidden, ties) & secret
         watched |= hidden
         known, broken = _gaps(cells, sums, hidden, watched)
         broken |= _small_sums(cells, sums, known, minimum)

@@ -78,7 +78,7 @@ def test_every_row_read_is_kept_quarantined_or_superseded(ran: Ran) -> None:
 
 
 def test_exactly_the_planted_rows_are_quarantined(ran: Ran) -> None:
-    planted = ran.hospital.planted.groupby("feed")["count"].sum().to_dict()
+    planted = ran.hospital.planted.groupby("feed")["n_rows"].sum().to_dict()
     found = dict(query(ran.workspace, "select feed, n_quarantined from core.batches"))
     assert found == planted
 
