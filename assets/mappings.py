@@ -161,6 +161,13 @@ def _as_mapping(path: Path) -> FeedMapping:
     items = given.get("items", {})
     for item_id in sorted((set(items) | set(given.get("codes", {}))) - set(ITEM_IDS)):
         raise SettingsError(f"unknown item {item_id!r}", place=place, remedy="see docs/reference/instruments.md")
+    for item_id, codes in given.get("codes", {}).items():
+        if not all(isinstance(text, str) and isinstance(code, int) for text, code in codes.items()):
+            raise SettingsError(
+                f"the codes of item {item_id!r} must be texts in quotes, each with a whole number",
+                place=place,
+                remedy='write "Yes": 2 (unquoted, YAML reads Yes and No as true and false)',
+            )
     return FeedMapping(
         name=path.stem,
         feed=feed,
@@ -169,7 +176,7 @@ def _as_mapping(path: Path) -> FeedMapping:
         made_from={name: tuple(columns) for name, columns in given.get("made_from", {}).items()},
         items={name: str(column) for name, column in items.items()},
         codes={
-            item_id: {str(text).strip().lower(): int(code) for text, code in codes.items()}
+            item_id: {text.strip().lower(): code for text, code in codes.items()}
             for item_id, codes in given.get("codes", {}).items()
         },
         constants={name: str(value) for name, value in given.get("constants", {}).items()},

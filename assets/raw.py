@@ -27,7 +27,9 @@ def take_in(warehouse: Warehouse, file: InboxFile) -> int:
     feed = file.mapping.feed
     n_read = READERS[file.mapping.format](warehouse, file)
     warehouse.execute(
-        f"insert into raw.{feed} by name select $batch_id as batch_id, rowid + 1 as row_number, * from arriving",
+        # rows keep the file's order, but inside a transaction their numbers do not begin at 0
+        f"insert into raw.{feed} by name select $batch_id as batch_id, "
+        "rowid - (select min(rowid) from arriving) + 1 as row_number, * from arriving",
         {"batch_id": file.sha256},
     )
     warehouse.execute("drop table arriving")

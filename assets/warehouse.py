@@ -21,7 +21,7 @@ from pydantic import PrivateAttr
 from assets.mappings import ITEM_IDS
 from assets.workspace import Workspace
 from trust.errors import MendError, NoRoomError, RunInProgressError
-from trust.pseudonym import pads
+from trust.pseudonym import BLANKS, pads
 
 SQL = Path(__file__).resolve().parents[1] / "sql"
 SCHEMAS = ("raw", "staging", "quarantine", "core", "marts")
@@ -185,10 +185,11 @@ def open_warehouse(workspace: Workspace) -> duckdb.DuckDBPyConnection:
 def define_pseudonym(connection: duckdb.DuckDBPyConnection, key: bytes) -> None:
     """Define `pseudonym(text)`: HMAC-SHA-256 under `key`, in hexadecimal, inside DuckDB; blank stays null."""
     inner, outer = (_blob(pad) for pad in pads(key))
+    blanks = " || ".join(f"chr({ord(blank)})" for blank in BLANKS)
+    stripped = f"trim(identifier, {blanks})"
     connection.execute(
         "create or replace temporary macro pseudonym(identifier) as "
-        f"case when trim(identifier) <> '' then sha256({outer} || unhex(sha256({inner} || "
-        "encode(trim(identifier))))) end"
+        f"case when {stripped} <> '' then sha256({outer} || unhex(sha256({inner} || encode({stripped})))) end"
     )
 
 

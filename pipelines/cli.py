@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from assets.workspace import Workspace, make_workspace
-from trust.errors import EXIT_INTERNAL_ERROR, BadInputError, MendError, SettingsError
+from trust.errors import EXIT_INTERNAL_ERROR, BadInputError, MendError, SettingsError, StorageError
 
 EXIT_CODES = """\
 Exit codes: 0 done · 1 internal error · 2 bad settings · 3 bad input stopped the run ·
@@ -136,7 +136,8 @@ def check(
     if as_json:
         output.print_json(json.dumps([result.as_dict() for result in results]))
     else:
-        table = Table("file", "feed", "rows", "kept", "set aside", "why", title="What would happen")
+        table = Table("file", "feed", "rows", "kept", "set aside", title="What would happen")
+        table.add_column("why", overflow="fold")
         for result in results:
             reasons = "\n".join(f"{rule}: {count}" for rule, count in result.broken_rules.items())
             table.add_row(
@@ -213,7 +214,15 @@ def serve(
             "there is no release to show yet", place=str(workspace.root), remedy=f"first: mend run {folder}"
         )
     output.print(f"http://127.0.0.1:{port}/  (Ctrl-C stops)", highlight=False)
-    serve_site(workspace.current / "site", port)
+    try:
+        serve_site(workspace.current / "site", port)
+    except OSError as error:
+        problem = error.strerror
+    else:
+        return
+    raise StorageError(
+        f"the pages cannot be served on port {port}: {problem}", remedy="choose another: mend serve DIR --port N"
+    )
 
 
 @app.command()

@@ -110,9 +110,10 @@ def export_tables(workspace: Workspace, to: Path, audience: str, file_format: st
     for value, known, option in ((audience, AUDIENCES, "--audience"), (file_format, FORMATS, "--format")):
         if value not in known:
             raise SettingsError("unknown value", place=option, remedy=f"use one of: {', '.join(known)}")
+    release = _release_file(workspace, audience)
     to.mkdir(parents=True, exist_ok=True)
     written = []
-    with duckdb.connect(str(_release_file(workspace, audience)), read_only=True) as connection:
+    with duckdb.connect(str(release), read_only=True) as connection:
         tables = connection.execute(
             "select schema_name, table_name from duckdb_tables() where not internal order by all"
         ).fetchall()

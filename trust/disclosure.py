@@ -82,6 +82,7 @@ class Categories:
 
     `members` are the rows that add up (None: all but the total); every other row is a part of the row `around_all`.
     `cuts` part numbers into stretches that add up each for itself: below the first, from the first on, and so on.
+    `of` are the columns that add up (none named: all).
     """
 
     column: str
@@ -89,6 +90,7 @@ class Categories:
     members: tuple[str, ...] | None = None
     around_all: str | None = None
     cuts: tuple[int, ...] = ()
+    of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,7 @@ _HEALTH_MEASURES = (
     "mean_score", "sd_score", "ceiling_share", "floor_share", "alpha", "alpha_unreversed", "minimum_item_total",
 )  # fmt: skip
 # An effect counts the answers of the first year: event times 0 to 11.
-_EVENT_TIMES = Categories("event_time", total=None, cuts=(0, 12))
+_EVENT_TIMES = Categories("event_time", total=None, cuts=(0, 12), of=("n_responses",))
 _FEW_PATIENTS = "Not shown: too few patients."
 
 RULES: Final[Mapping[str, TableRule]] = {
@@ -645,7 +647,9 @@ def _add_categories(builder: _Builder, ledger: pd.DataFrame, rules: Mapping[str,
         categories = rule.categories
         if categories is None:
             continue
-        own = ledger[(ledger["table"] == name)]
+        own = ledger[ledger["table"] == name]
+        if categories.of:
+            own = own[own["column"].isin(categories.of)]
         keys = ["series", "unit", "time"]
         if categories.total is not None:
             is_total = own["category"] == ""
@@ -832,19 +836,34 @@ def _hide(cells: _Cells, sums: _Sums, ties: tuple[Integers, Integers], minimum: 
         broken &= ~given_up
         if broken.any():
             broken &= sums.kind == sums.kind[broken].min()
-            choice = _choice(cells, sums, hidden, known, broken, sums.sum_id)
+            at, chosen = _choice(cells, sums, known, broken)
+            given_up |= broken & ~np.isin(np.arange(len(broken)), at)
         else:
-            found = _combinations(sums, known, watched)
-            touched = found[sums.cell] & ~given_up[sums.sum_id]
-            broken = np.zeros(len(sums.kind), bool)
-            broken[sums.sum_id[touched]] = True
-            if not broken.any():
+            chosen = _around(cells, sums, known, _combinations(sums, known, watched))
+            if not len(chosen):
                 return hidden
-            choice = _choice(cells, sums, hidden, known, broken, sums.sum_id)
-        chosen_sums, chosen = choice
-        given_up |= broken & ~np.isin(np.arange(len(broken)), chosen_sums)
         hidden[chosen[cells.is_shown[chosen]]] = True
         watched[chosen] = True
+
+
+def _around(cells: _Cells, sums: _Sums, known: Booleans, found: Booleans) -> Integers:
+    """The next cells to hide so that a combination of sums no longer gives the found cells away.
+
+    One for each sum they stand in; where all of those are hidden throughout, one from the nearest sums that are not.
+    """
+    reached = found.copy()
+    while reached.any():
+        broken = np.zeros(len(sums.kind), bool)
+        broken[sums.sum_id[reached[sums.cell]]] = True
+        _, chosen = _choice(cells, sums, known, broken)
+        if len(chosen):
+            return chosen if (reached == found).all() else chosen[[np.argmin(cells.people[chosen])]]
+        further = reached.copy()
+        further[sums.cell[broken[sums.sum_id]]] = True
+        if (further == reached).all():
+            break
+        reached = further
+    return np.zeros(0, int)
 
 
 def _with_ties(hidden: Booleans, ties: tuple[Integers, Integers]) -> Booleans:
@@ -895,9 +914,7 @@ def _small_sums(cells: _Cells, sums: _Sums, known: Booleans, minimum: int) -> Bo
     return broken
 
 
-def _choice(
-    cells: _Cells, sums: _Sums, hidden: Booleans, known: Booleans, broken: Booleans, group: Integers
-) -> tuple[Integers, Integers]:
+def _choice(cells: _Cells, sums: _Sums, known: Booleans, broken: Booleans) -> tuple[Integers, Integers]:
     """For each broken sum the next cell to hide: (sums, cells).
 
     A number in a table goes before a left-over (which can only be watched: the sum it came from is then broken too); a

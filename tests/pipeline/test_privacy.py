@@ -37,7 +37,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, str]:
     (workspace.inbox / "visits.csv").write_text(
         "visit_id,patient_id,provider_id,clinic_id,visit_date,age_band,expectations_agreed\n"
         f"{visit},{patient},{provider},North,2025-03-04,18-34,yes\n"
-        f"{visit}b,{patient},{provider},North,tomorrow-{patient},18-34,yes\n"
+        f"{visit}b,{patient},{provider},North,tomorrow,18-34,yes\n"
         + "".join(f"V{n},P{n},{provider},North,2025-03-{1 + n % 28:02},18-34,no\n" for n in range(60))
     )
     items = ",".join(f"wfpts5_{n}" for n in range(1, 6))

@@ -655,7 +655,7 @@ def charts(months: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_a_chart_hides_the_months_hidden_elsewhere_and_lines_that_would_give_them_back() -> None:
-    months = trust_rows({"A": [40] * 11 + [5], "B": [41] * 12, "C": [5] * 4 + [42] * 8, "D": [43] * 12})
+    months = trust_rows({"A": [60] * 11 + [5], "B": [41] * 12, "C": [5] * 4 + [61] * 8, "D": [63] * 12})
     safe = suppress_all({"trust_by_period": months, "control_charts": charts(months)})
     points = safe["control_charts"].merge(
         safe["trust_by_period"], on=["unit_id", "period_start"], suffixes=("", "_of_month")
@@ -663,12 +663,10 @@ def test_a_chart_hides_the_months_hidden_elsewhere_and_lines_that_would_give_the
     assert (points["n"].isna() == points["n_responses"].isna()).all()
     assert (points["value"].isna() == points["mean_score"].isna()).all()
     n_hidden = points.groupby("unit_id")["value"].apply(lambda values: int(values.isna().sum()))
-    assert n_hidden["A"] in (1, 2)
-    assert n_hidden["C"] >= 3
+    assert n_hidden.to_dict() == {"A": 1, "B": 5, "C": 4, "D": 0, "all": 0}
     lines = safe["control_charts"].groupby("unit_id")["centre"].apply(lambda values: int(values.notna().sum()))
     assert lines["A"] == 0, "one hidden point is the centre less the others"
-    assert lines["C"] == 12 - n_hidden["C"]
-    assert lines["all"] == 12
+    assert lines.drop("A").to_dict() == {"B": 7, "C": 8, "D": 12, "all": 12}
 
 
 def test_a_check_does_not_repeat_a_hidden_number() -> None:
@@ -791,7 +789,7 @@ def test_a_hundred_clinics_three_years_and_three_scales_take_seconds() -> None:
     true = {"trust_by_period": months, "trust_summary": summary_rows(months)}
     start = time.process_time()
     safe = suppress_all(true)
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 3
     shown = safe["trust_by_period"]["n_responses"].dropna()
     assert shown.min() >= MINIMUM_CELL
     assert len(shown) > 0.5 * len(months)
