@@ -100,19 +100,17 @@ def one_of(column: str, known: tuple[str, ...]) -> Rule:
 def an_option(item_id: str) -> Rule:
     name = f"{item_id}_in_range"
     query = (
-        f"select batch_id, row_number from (select * from {{batch}}) as answers where {item_id} is not null "
-        "and not exists (select 1 from staging.item_options as options where options.mapping = answers.mapping "
-        f"and options.item_id = '{item_id}' and options.answer_text = answers.{item_id})"
+        f"select batch_id, row_number from {{batch}} where (mapping, {item_id}) in "
+        f"(select (mapping, answer_text) from staging.unknown_answers where item_id = '{item_id}')"
     )
     return Rule(name, item_id, f"{item_id} is one of the instrument's options", _query(name, query))
 
 
-def not_repeated(key: str) -> tuple[Rule, Rule]:
+def not_repeated(feed: str, key: str) -> tuple[Rule, Rule]:
     """Two rules: a row that stands twice word for word counts once; an id of two different rows counts never."""
-    doubled = f"select batch_id, {key} from {{batch}} where {key} is not null group by all having count(*) > 1"
     compared = (
         f"select batch_id, row_number, {key}, hash(*columns(* exclude (row_number))) as content "
-        f"from {{batch}} semi join ({doubled}) using (batch_id, {key})"
+        f"from {{batch}} semi join staging.repeated_{feed} using (batch_id, {key})"
     )
     repeated, unique = f"{key}_not_repeated", f"{key}_unique"
     return (
@@ -167,7 +165,7 @@ ROW_RULES: dict[str, tuple[Rule, ...]] = {
         readable("visit_date", "a date (2026-10-31)"),
         plausible("visit_date"),
         readable("is_expectations_agreed", "yes or no"),
-        *not_repeated("visit_id"),
+        *not_repeated("visits", "visit_id"),
     ),
     "responses": (
         present("response_id"),
@@ -176,7 +174,7 @@ ROW_RULES: dict[str, tuple[Rule, ...]] = {
         plausible("answered_date"),
         one_of("channel", CHANNELS),
         *(an_option(item_id) for item_id in ITEM_IDS),
-        *not_repeated("response_id"),
+        *not_repeated("responses", "response_id"),
     ),
     "interventions": (
         present("intervention_id"),
@@ -190,7 +188,7 @@ ROW_RULES: dict[str, tuple[Rule, ...]] = {
         plausible("start_date"),
         readable("end_date", "a date (2026-10-31)"),
         not_before("end_date", "start_date"),
-        *not_repeated("intervention_id"),
+        *not_repeated("interventions", "intervention_id"),
     ),
     "breaches": (
         present("breach_id"),
@@ -201,7 +199,7 @@ ROW_RULES: dict[str, tuple[Rule, ...]] = {
         plausible("breach_date"),
         one_of("breach_kind", BREACH_KINDS),
         one_of("severity", SEVERITIES),
-        *not_repeated("breach_id"),
+        *not_repeated("breaches", "breach_id"),
     ),
     "commitments": (
         present("commitment_id"),
@@ -219,7 +217,7 @@ ROW_RULES: dict[str, tuple[Rule, ...]] = {
         not_before("due_date", "made_date"),
         not_before("kept_date", "made_date"),
         one_of("recorded_outcome", OUTCOMES),
-        *not_repeated("commitment_id"),
+        *not_repeated("commitments", "commitment_id"),
     ),
 }
 """Row rules of each feed's staging table, in the order in which a person would check them."""

@@ -26,6 +26,7 @@ class RuleResult:
 
 def check_rows(warehouse: Warehouse, feed: str) -> list[RuleResult]:
     """Check every row rule on `staging.incoming_<feed>` and send offenders to `quarantine.rows`."""
+    _look_for_suspects(warehouse, feed)
     results = _validate(warehouse, feed, ROW_RULES[feed])
     for result, offenders in results:
         if result.n_broken and offenders:
@@ -56,11 +57,44 @@ def _validate(warehouse: Warehouse, feed: str, rules: Sequence[Rule]) -> list[tu
     from assets.expectations import validate  # seconds to import: only where rules are checked
 
     n_rows = warehouse.value(f"select count(*) from staging.incoming_{feed}")
+    asked = _asked_items(warehouse, feed)
+    rules = [rule for rule in rules if rule.column not in ITEM_IDS or rule.column in asked]
     outcomes = validate(warehouse.connection, "staging", f"incoming_{feed}", [rule.expectation() for rule in rules])
     return [
         (RuleResult(feed, rule, n_rows, outcome.n_broken), outcome.offenders)
         for rule, outcome in zip(rules, outcomes, strict=True)
     ]
+
+
+def _asked_items(warehouse: Warehouse, feed: str) -> frozenset[str]:
+    """The items that the mappings of the batches not yet staged ask for."""
+    return frozenset(
+        item_id
+        for (item_id,) in warehouse.rows(
+            "select distinct item_id from staging.item_options semi join "
+            "(select mapping from raw.batches where feed = $feed and not is_staged) using (mapping)",
+            {"feed": feed},
+        )
+    )
+
+
+def _look_for_suspects(warehouse: Warehouse, feed: str) -> None:
+    """Two small tables that the rules ask, each made in one pass: ids that stand twice in a file, unknown answers."""
+    key = FEEDS[feed].key
+    warehouse.execute(
+        f"create or replace table staging.repeated_{feed} as select batch_id, {key} from staging.incoming_{feed} "
+        f"where {key} is not null group by all having count(*) > 1"
+    )
+    if feed == "responses":
+        items = ", ".join(ITEM_IDS)
+        distinct = ", ".join(f"list(distinct {item_id}) as {item_id}" for item_id in ITEM_IDS)
+        warehouse.execute(
+            "create or replace table staging.unknown_answers as select mapping, item_id, answer_text from ("
+            "select mapping, item_id, unnest(texts) as answer_text from "
+            f"(unpivot (select mapping, {distinct} from staging.incoming_responses group by mapping) on {items} "
+            "into name item_id value texts)) "
+            "anti join staging.item_options using (mapping, item_id, answer_text)"
+        )
 
 
 def _worst(warehouse: Warehouse, feed: str) -> str:
@@ -104,7 +138,7 @@ def keep_valid_rows(warehouse: Warehouse, feed: str) -> int:
     # a first file corrects nothing: spare it the search for older rows
     if warehouse.value(f"select count(distinct batch_id) from staging.{feed}") > 1:
         _mark_superseded(warehouse, feed, key)
-    warehouse.execute(f"drop table staging.incoming_{feed}")
+    warehouse.execute(f"drop view staging.incoming_{feed}")
     warehouse.execute("update raw.batches set is_staged = true where feed = $feed", {"feed": feed})
     return int(n_kept)
 

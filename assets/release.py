@@ -29,6 +29,16 @@ from trust.disclosure import RULES, suppress_all
 REPOSITORY = SQL.parent
 CODE_FOLDERS = ("trust", "assets", "sql", "dashboards", "pipelines")
 CORE_FOR_LEADERS = ("strategies", "instruments")
+ROWS_FOR_LEADERS = {
+    "trust_by_period": "unit_level = 'organisation' or scale_id = (select primary_scale_id from core.calendar)",
+    "trust_summary": "unit_level = 'organisation' or scale_id = (select primary_scale_id from core.calendar)",
+    "strategy_delivery": "unit_level = 'organisation'",
+    "strategy_summary": "unit_level = 'organisation' or time_window = 'last_12_months'",
+    "breach_summary": "unit_level = 'organisation' or breach_kind = 'all'",
+}
+"""Where leaders get fewer rows than analysts: of clinics only what a page shows. Every further small cell of a clinic
+would hide others, and many clinics by many kinds would end with nothing to see."""
+
 NOT_RELEASED = frozenset({"core.settings"})
 
 
@@ -110,8 +120,8 @@ def _attached(warehouse: Warehouse, file: Path, catalog: str) -> Iterator[str]:
 def released_tables(warehouse: Warehouse) -> list[str]:
     """Every table of core and marts that analysts get, by name."""
     rows = warehouse.rows(
-        "select schema_name || '.' || table_name from duckdb_tables() "
-        "where database_name = current_database() and schema_name in ('core', 'marts') order by all"
+        "select table_schema || '.' || table_name from information_schema.tables "
+        "where table_catalog = current_database() and table_schema in ('core', 'marts') order by all"
     )
     return [name for (name,) in rows if name not in NOT_RELEASED]
 
@@ -124,7 +134,9 @@ def write_analysts(warehouse: Warehouse, file: Path) -> dict[str, dict[str, Any]
             warehouse.execute(f"create schema {catalog}.{schema}")
         for name in released_tables(warehouse):
             warehouse.execute(f"create table {catalog}.{name} as from {name}")
-            n_rows, digest = warehouse.rows(f"select count(*), coalesce(bit_xor(hash(*columns(*))), 0) from {name}")[0]
+            n_rows, digest = warehouse.rows(
+                f"select count(*), coalesce(bit_xor(hash(*columns(*))), 0) from {catalog}.{name}"
+            )[0]
             hashes[name] = {"n_rows": n_rows, "hash": f"{digest:016x}"}
         _comments(warehouse.connection, catalog)
     return hashes
@@ -133,7 +145,10 @@ def write_analysts(warehouse: Warehouse, file: Path) -> dict[str, dict[str, Any]
 def leaders_frames(warehouse: Warehouse) -> dict[str, pd.DataFrame]:
     """The leaders' marts, small numbers suppressed: all that the leaders' file and the pages may hold."""
     return suppress_all(
-        {name: warehouse.frame(f"select * from marts.{name} order by all") for name in RULES},
+        {
+            name: warehouse.frame(f"select * from marts.{name} where {ROWS_FOR_LEADERS.get(name, 'true')} order by all")
+            for name in RULES
+        },
         minimum_cell=warehouse.workspace.settings().minimum_cell,
     )
 

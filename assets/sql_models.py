@@ -19,8 +19,11 @@ from sqlglot import expressions
 from assets.registry import items_frame
 from assets.warehouse import DECIMALS, SCHEMAS, SQL, Warehouse, WarehouseResource
 
-INCREMENTAL = frozenset({"core.answers", "core.scores"})
+INCREMENTAL = frozenset({"core.scores"})
 """Tables that take only batches they do not hold yet; all others are rebuilt."""
+
+VIEWS = frozenset({"core.visits", "core.answers"})
+"""Tables that are staging seen otherwise, row for row: the warehouse keeps the query, a release the rows."""
 
 STOPS_THE_RUN = "-- Stops the run."
 
@@ -70,8 +73,11 @@ def models(schema: str) -> list[SqlModel]:
     return [SqlModel(path) for path in sorted((SQL / schema).glob("*.sql"))]
 
 
-def build(warehouse: Warehouse, model: SqlModel) -> int:
-    """Make the model's table (or add new batches to it); returns its number of rows."""
+def build(warehouse: Warehouse, model: SqlModel) -> int | None:
+    """Make the model's table (or add new batches to it); returns the rows written, None for a view."""
+    if model.name in VIEWS:
+        warehouse.execute(f"create or replace view {model.name} as {model.text}")
+        return None
     if model.name in INCREMENTAL:
         _forget_if_changed(warehouse, model)
         warehouse.execute(f"create table if not exists {model.name} as select * from ({model.text}) limit 0")
@@ -79,13 +85,13 @@ def build(warehouse: Warehouse, model: SqlModel) -> int:
             f"delete from {model.name} where (response_id, batch_id) in "
             "(select response_id, batch_id from staging.responses where is_superseded)"
         )
-        warehouse.execute(
-            f"insert into {model.name} by name select * from ({model.text}) "
-            f"where batch_id not in (select distinct batch_id from {model.name})"
+        return int(
+            warehouse.value(
+                f"insert into {model.name} by name select * from ({model.text}) "
+                f"where batch_id not in (select distinct batch_id from {model.name})"
+            )
         )
-    else:
-        warehouse.execute(f"create or replace table {model.name} as {rounded(warehouse, model)}")
-    return int(warehouse.value(f"select count(*) from {model.name}"))
+    return int(warehouse.value(f"create or replace table {model.name} as {rounded(warehouse, model)}"))
 
 
 def rounded(warehouse: Warehouse, model: SqlModel) -> str:
@@ -137,7 +143,7 @@ def model_asset(model: SqlModel) -> dg.AssetsDefinition:
     def build_model(warehouse: WarehouseResource) -> dg.MaterializeResult[Any]:
         with warehouse.step(model.name) as open_warehouse:
             n_rows = build(open_warehouse, model)
-        return dg.MaterializeResult(metadata={"n_rows": n_rows})
+        return dg.MaterializeResult(metadata={} if n_rows is None else {"n_rows": n_rows})
 
     return build_model
 

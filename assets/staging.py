@@ -52,7 +52,7 @@ def stage(warehouse: Warehouse, feed: str) -> tuple[list[RuleResult], int]:
     """Type, check, quarantine and keep the rows of every batch of `feed` not yet staged."""
     write_mapping_tables(warehouse)
     incoming = (SQL / "staging" / f"{feed}.sql").read_text(encoding="utf-8")
-    warehouse.execute(f"create or replace table staging.incoming_{feed} as {incoming}")
+    warehouse.execute(f"create or replace view staging.incoming_{feed} as {incoming}")
     results: list[RuleResult] = []
     if warehouse.value(f"select count(*) from staging.incoming_{feed}"):
         results = check_rows(warehouse, feed) + check_table(warehouse, feed)

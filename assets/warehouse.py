@@ -25,7 +25,7 @@ from trust.pseudonym import BLANKS, pads
 
 SQL = Path(__file__).resolve().parents[1] / "sql"
 SCHEMAS = ("raw", "staging", "quarantine", "core", "marts")
-MEMORY_LIMIT = "2GB"
+MEMORY_LIMIT = "2800MB"
 """What DuckDB may hold in memory; past it, it spills to the workspace's own folder."""
 
 DECIMALS = 9
@@ -179,6 +179,8 @@ def open_warehouse(workspace: Workspace) -> duckdb.DuckDBPyConnection:
     )
     connection.execute("set enable_progress_bar = false")
     connection.execute("set timezone = 'UTC'")
+    # pseudonyms are random text: looking for what to compress in them costs more than it saves
+    connection.execute("set disabled_compression_methods = 'fsst,dict_fsst,zstd'")
     return connection
 
 

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.optimize import linprog
 from scipy.sparse.linalg import splu
 
 MINIMUM_CELL: Final = 11
@@ -47,7 +48,8 @@ class Count:
     `zero` is what 0 means: 'few' (hidden like any small part of a whole), 'unused' (the same, unless it is 0 in every
     row of its scope: then it is not in use at all, which is no secret), 'nothing' (nothing there: null, as
     everywhere) or 'fine' (it says nothing of anyone and is shown). `only_where` limits the count to rows with
-    (column, value).
+    (column, value). `share_of` is the whole where the column holds a share: the count is what a reader gets by
+    multiplying.
     """
 
     column: str
@@ -57,6 +59,7 @@ class Count:
     people: str = ""
     zero: Literal["few", "unused", "nothing", "fine"] = "few"
     only_where: tuple[str, str] | None = None
+    share_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,10 +128,12 @@ _TRUST_MEASURES = (
 _TRUST_COUNTS = (
     Count("n_invited", "visits", with_it=("response_share",)),
     Count("n_responses", "responses", people="n_patients", with_it=_TRUST_MEASURES),
+    Count("response_share", "visits answered", share_of="n_invited"),
     Count("top_n", "top answers", with_it=("top_share",)),
 )
 _TRUST_SPLITS = (
     Split("n_invited", ("n_responses",), hides_whole=True),
+    Split("n_invited", ("response_share",), hides_whole=True),
     Split("n_responses", ("top_n",)),
 )
 _DELIVERED_SHARE = ("delivered_share", "low", "high")
@@ -266,8 +271,14 @@ RULES: Final[Mapping[str, TableRule]] = {
                 if_few=(*_HEALTH_MEASURES, "item_warning"),
             ),
             Count("n_complete", "year complete", if_few=(*_HEALTH_MEASURES, "item_warning")),
+            Count("ceiling_share", "at the top", share_of="n_complete"),
+            Count("floor_share", "at the bottom", share_of="n_complete"),
         ),
-        (Split("n_responses", ("n_complete",), is_zero_fine=True),),
+        (
+            Split("n_responses", ("n_complete",), is_zero_fine=True),
+            Split("n_complete", ("ceiling_share",)),
+            Split("n_complete", ("floor_share",)),
+        ),
         scope=("instrument_id", "instrument_version", "scale_id", "period_start"),
         has_units=False,
         texts={"sentence": "Not shown: too few answers."},
@@ -288,6 +299,7 @@ RULES: Final[Mapping[str, TableRule]] = {
 
 _SAME_QUANTITY: Final = {
     "responses": "responses",
+    "visits answered": "responses",
     "visits": "visits",
     "eligible|apology": "breaches",
     "eligible|communication": "breaches",
@@ -561,7 +573,7 @@ def _table_ledger(name: str, frame: pd.DataFrame, rule: TableRule, minimum: int)
         }
     )
     counts = {count.column: count for count in rule.counts if count.column in frame}
-    values = {column: pd.to_numeric(frame[column]).astype(float) for column in counts}
+    values = {column: _counted(frame, count) for column, count in counts.items()}
     pieces = []
 
     def add(
@@ -602,6 +614,16 @@ def _category(frame: pd.DataFrame, rule: TableRule) -> pd.Series | str:
     given = frame[rule.categories.column]
     texts = (given.astype("Int64") if rule.categories.cuts else given).astype(str)
     return texts.where(texts != rule.categories.total, "")
+
+
+def _counted(frame: pd.DataFrame, count: Count) -> pd.Series:
+    """What a column counts, row by row."""
+    value = pd.to_numeric(frame[count.column]).astype(float)
+    if not count.share_of:
+        return value
+    if count.share_of not in frame:
+        return value.where(value.isna())
+    return (value * pd.to_numeric(frame[count.share_of]).astype(float)).round()
 
 
 def _people(frame: pd.DataFrame, count: Count, value: pd.Series) -> pd.Series:
@@ -790,15 +812,14 @@ def _ties(ledger: pd.DataFrame, rules: Mapping[str, TableRule], minimum: int) ->
     for name, rule in rules.items():
         own = ledger[ledger["table"] == name]
         for count in rule.counts:
-            others = {other.column for other in rule.counts} & set(count.with_it)
+            others = {other.column for other in rule.counts if not other.share_of} & set(count.with_it)
             lead = own.loc[own["column"] == count.column, ["row", "cell"]]
             follow = own.loc[own["column"].isin(others), ["row", "cell"]]
             pairs.append(lead.merge(follow, on="row")[["cell_x", "cell_y"]].to_numpy(int))
     # The same thing counted nearly alike (two scales of one questionnaire): one number would stand in for the other.
-    near = ledger[ledger["column"] != ""].drop_duplicates("cell")
-    near = near.sort_values(["same", "unit", "category", "time", "value"])
-    keys = near[["same", "unit", "category", "time"]]
-    group = keys.groupby(["same", "unit", "category", "time"], observed=True, sort=False).ngroup().to_numpy()
+    keys = ["same", "quantity", "unit", "category", "time"]
+    near = ledger[ledger["column"] != ""].drop_duplicates(["cell", "quantity"]).sort_values([*keys, "value"])
+    group = near.groupby(keys, observed=True, sort=False).ngroup().to_numpy()
     numbers, values = near["cell"].to_numpy(int), near["value"].to_numpy(float)
     close = (group[1:] == group[:-1]) & (values[1:] - values[:-1] < minimum)
     pairs.append(np.column_stack([numbers[:-1][close], numbers[1:][close]]))
@@ -819,9 +840,10 @@ def _ties(ledger: pd.DataFrame, rules: Mapping[str, TableRule], minimum: int) ->
 def _hide(cells: _Cells, sums: _Sums, ties: tuple[Integers, Integers], minimum: int) -> Booleans:
     """Which cells to hide: the small ones, and as few and small others as it takes that none of them comes back.
 
-    Ends when a reader who knows every sum, every shown cell and that no count is negative (a) finds no hidden cell from
-    sums with one gap, (b) finds no sum of hidden cells below the minimum, nor one that leaves a small cell fewer than
-    half the minimum of possible values, and (c) finds no hidden cell as a linear combination of sums.
+    Ends when a reader who knows every sum and every shown cell (a) finds no hidden cell from sums with one gap, (b)
+    finds no sum of hidden cells below the minimum, nor one that leaves a small cell fewer than half the minimum of
+    possible values, (c) finds no hidden cell as a linear combination of sums, and (d) finds none either by also using
+    that no count is negative and what the reasons say of the hidden ones.
     """
     hidden = cells.is_few & cells.is_shown
     # Nobody is no secret: hidden beside a small number, a 0 would come back from the parts it does not have.
@@ -839,7 +861,11 @@ def _hide(cells: _Cells, sums: _Sums, ties: tuple[Integers, Integers], minimum: 
             at, chosen = _choice(cells, sums, known, broken)
             given_up |= broken & ~np.isin(np.arange(len(broken)), at)
         else:
-            chosen = _around(cells, sums, known, _combinations(sums, known, watched))
+            found = _combinations(sums, known, watched)
+            if not found.any():
+                pinned = _pinned(cells, sums, known, minimum)
+                found = (pinned & watched) | _combinations(sums, known | pinned, watched)
+            chosen = _around(cells, sums, known, found)
             if not len(chosen):
                 return hidden
         hidden[chosen[cells.is_shown[chosen]]] = True
@@ -957,17 +983,54 @@ def _combinations(sums: _Sums, known: Booleans, watched: Booleans) -> Booleans:
         at, cell, is_total = at[keep], cell[keep], is_total[keep]
     if not len(at):
         return found
-    rows, row = np.unique(at, return_inverse=True)
-    columns, column = np.unique(cell, return_inverse=True)
-    matrix = sparse.csr_matrix((np.where(is_total, -1.0, 1.0), (column, row)), shape=(len(columns), len(rows)))
+    matrix, columns = _matrix(at, cell, is_total)
     moved = np.random.default_rng(0).normal(size=len(columns))
-    normal = sparse.csc_matrix(matrix.T @ matrix + _RIDGE * sparse.eye_array(len(rows)))
+    normal = sparse.csc_matrix(matrix @ matrix.T + _RIDGE * sparse.eye_array(matrix.shape[0]))
     solve = splu(normal, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}).solve
     # Sums repeat each other, hence the ridge; each further step takes away what it left of the rows of A.
     for _ in range(4):
-        moved = moved - matrix @ solve(matrix.T @ moved)
+        moved = moved - matrix.T @ solve(matrix @ moved)
     found[columns[np.abs(moved) < 1e-7]] = True
     return found & watched
+
+
+def _matrix(at: Integers, cell: Integers, is_total: Booleans) -> tuple[Any, Integers]:
+    """The sums as a sparse matrix, one row per sum and one column per cell, and the cells of the columns."""
+    rows, row = np.unique(at, return_inverse=True)
+    columns, column = np.unique(cell, return_inverse=True)
+    signs = np.where(is_total, -1.0, 1.0)
+    return sparse.csr_matrix((signs, (row, column)), shape=(len(rows), len(columns))), columns
+
+
+def _pinned(cells: _Cells, sums: _Sums, known: Booleans, minimum: int) -> Booleans:
+    """The hidden cells that cannot move because they are at a bound a reader knows: 0, or 10 or 11 by their reason.
+
+    Such a cell can only move one way. One linear programme looks for a movement d with A d = 0 that moves as many of
+    them as possible (each by s, at most 1): a cell that does not move in it moves in none.
+    """
+    pinned = np.zeros(len(known), bool)
+    gap = ~known[sums.cell]
+    if not gap.any():
+        return pinned
+    matrix, columns = _matrix(sums.sum_id[gap], sums.cell[gap], sums.is_total[gap])
+    value, few, shown = cells.value[columns], cells.is_few[columns], cells.is_shown[columns]
+    goes_up = (value == 0) | (shown & ~few & (value == minimum))
+    goes_down = shown & few & (value == minimum - 1)
+    ways = np.where(goes_up, 1.0, np.where(goes_down, -1.0, 0.0))
+    bound, free = np.flatnonzero(ways), np.flatnonzero(ways == 0)
+    if not len(bound):
+        return pinned
+    one_way = matrix[:, bound] @ sparse.diags_array(ways[bound])
+    n_free, n_bound = len(free), len(bound)
+    best = linprog(
+        np.concatenate([np.zeros(n_free), -np.ones(n_bound), np.zeros(n_bound)]),
+        A_eq=sparse.hstack([matrix[:, free], one_way, one_way], format="csc"),
+        b_eq=np.zeros(matrix.shape[0]),
+        bounds=[(None, None)] * n_free + [(0, 1)] * n_bound + [(0, None)] * n_bound,
+        method="highs",
+    )
+    pinned[columns[bound[best.x[n_free : n_free + n_bound] < 0.5]]] = True
+    return pinned
 
 
 def _blank(
@@ -982,7 +1045,7 @@ def _blank(
         mine = gone[gone["column"] == count.column]
         _mark(blanks, (count.column, *count.with_it), mine["row"], len(frame))
         _mark(blanks, count.if_few, mine.loc[mine["few"], "row"], len(frame))
-        few_rows[mine.loc[mine["few"], "row"]] = True
+        few_rows[mine.loc[mine["few"], "row"]] |= not count.share_of
     result = frame.copy()
     # Where there is nothing there is null; no people behind a count means that none is known by name.
     for count in rule.counts:
@@ -999,9 +1062,10 @@ def _blank(
         is_few[own.loc[own["few"], "row"]] = True
         reasons = np.where(is_few, f"fewer than {minimum}", WOULD_REVEAL)
         result["suppressed_reason"] = pd.Series(reasons, dtype=object).where(any_rows, None).to_numpy()
+    counted = {count.column: blanks[count.column] for count in rule.counts if not count.share_of}
     for column, text in rule.texts.items():
         if column in frame:
-            spoken = _speaks_of(frame, column, blanks) | (few_rows & (not rule.are_texts_safe))
+            spoken = _speaks_of(frame, column, counted) | (few_rows & (not rule.are_texts_safe))
             result[column] = frame[column].astype(object).mask(spoken & frame[column].notna(), text)
     return result
 

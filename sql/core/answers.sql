@@ -15,21 +15,23 @@ asked as (
 ),
 
 options as (
-    select
-        item_options.*,
-        items.instrument_id,
-        items.instrument_version,
-    from staging.item_options
-    inner join core.items using (item_id)
+    select * from staging.item_options
+),
+
+items as (
+    select * from core.items
 )
 
 select
     asked.response_id,
-    options.instrument_id,
-    options.instrument_version,
+    items.instrument_id,
+    items.instrument_version,
     asked.item_id,
     options.answer_value,
-    options.missing_kind,
+    -- a text that only another mapping of the same run knows is kept as no valid answer, never dropped
+    case when options.item_id is null then 'not_valid' else options.missing_kind end as missing_kind,
     asked.batch_id,
 from asked
-inner join options using (mapping, item_id, answer_text)
+inner join items using (item_id)
+left join options
+    on asked.mapping = options.mapping and asked.item_id = options.item_id and asked.answer_text = options.answer_text

@@ -37,8 +37,10 @@ RFC_4231 = {
     ),
     7: (
         b"\xaa" * 131,
-        b"This is a test using a larger than block-size key and a larger than block-size data. "
-        b"The key needs to be hashed before being used by the HMAC algorithm.",
+        (
+            b"This is a test using a larger than block-size key and a larger than block-size data. "
+            b"The key needs to be hashed before being used by the HMAC algorithm."
+        ),
         "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2",
     ),
 }
@@ -92,9 +94,7 @@ def test_duckdb_makes_the_same_pseudonym_from_the_pads(key: bytes, identifiers: 
         made = connection.execute(
             expression, {"outer": outer, "inner": inner, "blanks": BLANKS, "identifiers": identifiers}
         ).fetchall()
-    expected = [
-        hmac.new(key, text.strip(BLANKS).encode(), hashlib.sha256).hexdigest() for text in identifiers
-    ]
+    expected = [hmac.new(key, text.strip(BLANKS).encode(), hashlib.sha256).hexdigest() for text in identifiers]
     assert [row[0] for row in made] == expected
     named = [(pseudonym(key, text), digest) for text, digest in zip(identifiers, expected, strict=True)]
     assert all(own == digest for own, digest in named if own is not None)

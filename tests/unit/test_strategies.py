@@ -99,9 +99,7 @@ def test_an_unknown_item_is_named() -> None:
 
 
 def test_an_error_says_what_where_and_what_to_do_in_that_order() -> None:
-    error = BadInputError(
-        "A column is missing.", place="visits.csv, column visit_date", remedy="Add the column."
-    )
+    error = BadInputError("A column is missing.", place="visits.csv, column visit_date", remedy="Add the column.")
     assert str(error).splitlines() == [
         "A column is missing.",
         "Where: visits.csv, column visit_date",

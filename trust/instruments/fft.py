@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from trust.instruments.record import Instrument, Item, MissingKind, Scale, coded_options
 
-_LICENCE = "NHS England guidance, Open Government Licence v3.0 to be confirmed by the user; labels here are our own words"
+_LICENCE = "NHS England guidance (Open Government Licence v3.0, to be confirmed by the user); labels are our own words"
 
 _DO_NOT_KNOW: dict[str, MissingKind] = {
     "6": "do_not_know",

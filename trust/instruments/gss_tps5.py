@@ -42,8 +42,8 @@ GSS_TPS5 = Instrument(
     version="1998",
     name="Trust in Physician items of the General Social Survey",
     citation=(
-        "Anderson LA, Dedrick RF. Development of the Trust in Physician scale. Psychological Reports 1990;67:1091-1100; "
-        "five items as asked by NORC, General Social Survey, 1998 and 2006."
+        "Anderson LA, Dedrick RF. Development of the Trust in Physician scale. Psychological Reports 1990;67:1091-1100."
+        " Five items as asked by NORC, General Social Survey, 1998 and 2006."
     ),
     licence="No licence found for the wording: ids and scoring only, bring your own wording",
     is_validated=True,

@@ -39,5 +39,5 @@ NOTICED = Instrument(
         Item(item_id=item_id, label=label, minimum=0, maximum=2, options=_OPTIONS, missing=_MISSING)
         for item_id, label in _LABELS.items()
     ),
-    notes="No validated questionnaire asks about all six strategies. Read these shares as what patients recall, no more.",
+    notes="No validated questionnaire asks about all six strategies: read these shares as what patients recall.",
 )
