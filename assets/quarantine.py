@@ -102,7 +102,7 @@ def _worst(warehouse: Warehouse, feed: str) -> str:
     name, rule = warehouse.rows(
         "select batches.file_name, rows.rule from quarantine.rows as rows "
         "inner join raw.batches using (batch_id) where rows.feed = $feed and not batches.is_staged "
-        "group by all order by count(*) desc, all limit 1",
+        "group by all order by count(*) desc, batches.file_name, rows.rule limit 1",
         {"feed": feed},
     )[0]
     return f"{name}, rule {rule}"

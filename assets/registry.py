@@ -5,14 +5,18 @@ Writing what the program knows beforehand into core belongs here. Nothing that c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
 import pandas as pd
+import yaml
 
 from assets.warehouse import Warehouse, WarehouseResource
-from trust.instruments import INSTRUMENTS
+from trust.errors import SettingsError
+from trust.instruments import INSTRUMENTS, ITEMS
 from trust.strategies import STRATEGIES
 
 
@@ -54,8 +58,35 @@ def instruments_frame() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def items_frame() -> pd.DataFrame:
-    """One row per item: the scale it belongs to (none: not scored), its direction and range."""
+def load_wording(file: Path) -> dict[str, str]:
+    """Item id to the published wording that the workspace is licensed to use; empty where it gives none.
+
+    Raises SettingsError for a file that is no mapping of known item ids to texts.
+    """
+    if not file.is_file():
+        return {}
+    try:
+        given = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        given = None
+    if not isinstance(given, dict) or not all(isinstance(text, str) for text in given.values()):
+        raise SettingsError(
+            "instruments.yml must map item ids to their wording",
+            place=str(file),
+            remedy="write lines like wfpts5_2: text",
+        )
+    unknown = sorted(set(given) - set(ITEMS))
+    if unknown:
+        raise SettingsError(
+            f"unknown items in instruments.yml: {', '.join(map(str, unknown))}",
+            place=str(file),
+            remedy="see docs/reference/instruments.md",
+        )
+    return given
+
+
+def items_frame(wording: Mapping[str, str] = MappingProxyType({})) -> pd.DataFrame:
+    """One row per item: the scale it belongs to (none: not scored), its direction and range, wording if licensed."""
     rows = []
     for instrument in INSTRUMENTS:
         for item in instrument.items:
@@ -67,6 +98,7 @@ def items_frame() -> pd.DataFrame:
                     "scale_id": scale.scale_id if scale else None,
                     "item_id": item.item_id,
                     "item_label": item.label,
+                    "item_wording": wording.get(item.item_id),
                     "is_reversed": item.is_reversed,
                     "minimum": item.minimum,
                     "maximum": item.maximum,
@@ -107,7 +139,7 @@ def core_registry(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult
         frames = {
             "strategies": strategies_frame(),
             "instruments": instruments_frame(),
-            "items": items_frame(),
+            "items": items_frame(load_wording(open_warehouse.workspace.wording_file)),
             "settings": settings_frame(open_warehouse),
         }
         for name, frame in frames.items():

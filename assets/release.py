@@ -70,7 +70,7 @@ def fingerprint(workspace: Workspace, batch_ids: list[str]) -> str:
         lock_hash(),
         *(
             hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in [*sorted(workspace.feeds.glob("*.yml")), workspace.truth_file]
+            for path in [*sorted(workspace.feeds.glob("*.yml")), workspace.wording_file, workspace.truth_file]
             if path.is_file()
         ),
     ]

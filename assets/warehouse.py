@@ -33,6 +33,8 @@ DECIMALS = 9
 
 NO_ROOM = (
     "no space left",
+    "database or disk is full",
+    "disk i/o error",
     "file too large",
     "disk quota exceeded",
     "could not write all bytes",

@@ -79,6 +79,11 @@ class Workspace:
         return self.root / "feeds"
 
     @property
+    def wording_file(self) -> Path:
+        """Item wording that the hospital is licensed to use; the program ships none."""
+        return self.root / "instruments.yml"
+
+    @property
     def warehouse_file(self) -> Path:
         return self.root / "warehouse.duckdb"
 

@@ -42,7 +42,7 @@ app = typer.Typer(
         "my-hospital[/bold]."
     ),
 )
-output = Console()
+output = Console(width=None if sys.stdout.isatty() else 100)
 errors = Console(stderr=True)
 
 WorkspaceArgument = Annotated[

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
+from rich import box
 from rich.table import Table
 
 from assets.inbox import plan_inbox
@@ -46,22 +47,19 @@ def strategies_table(workspace: Workspace) -> Table:
         query = (SQL / "queries" / "strategies_at_a_glance.sql").read_text(encoding="utf-8")
         rows = connection.execute(query).fetchall()
     truths = true_effects(workspace)
-    table = Table(title="What each strategy did (points on 0-100; 95 % intervals)")
-    for heading in (
-        "strategy",
-        "delivered",
-        "noticed",
-        "naive before/after",
-        "honest estimate",
-        "truth",
-        "verdict",
-    ):
-        table.add_column(heading, justify="left" if heading in {"strategy", "verdict"} else "right")
-    for strategy_id, name, delivered, noticed, naive, estimate, low, high, verdict in rows:
+    table = Table(
+        title="Points on 0-100, 95 % intervals; naive = plain before/after",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1),
+        collapse_padding=True,
+    )
+    for heading in ("strategy", "delivered", "noticed", "naive", "honest estimate", "truth", "verdict"):
+        table.add_column(heading, justify="left" if heading in {"strategy", "verdict"} else "right", no_wrap=True)
+    for strategy_id, _, delivered, noticed, naive, estimate, low, high, verdict in rows:
         truth = truths.get(strategy_id)
         honest = "-" if estimate is None else f"{estimate:+.1f} ({low:+.1f} to {high:+.1f})"
         table.add_row(
-            name,
+            strategy_id.replace("_", " "),
             "-" if delivered is None else f"{delivered:.0%}",
             "-" if noticed is None else f"{noticed:.0%}",
             "-" if naive is None else f"{naive:+.1f}",

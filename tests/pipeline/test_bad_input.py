@@ -68,6 +68,22 @@ def write_mostly_broken(path: Path) -> None:
     path.write_text(VISITS + "".join(rows))
 
 
+@pytest.fixture(scope="module")
+def small_ran(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace with one small file taken in and a release."""
+    workspace = new_workspace(tmp_path_factory.mktemp("small") / "hospital")
+    (workspace.inbox / "visits.csv").write_text(VISITS + GOOD_VISIT.replace("V1", "V0"))
+    run(workspace)
+    return workspace
+
+
+@pytest.fixture
+def small(small_ran: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of it that a test may change."""
+    shutil.copytree(small_ran.root, tmp_path / "hospital", symlinks=True)
+    return Workspace(tmp_path / "hospital")
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -83,46 +99,53 @@ def write_mostly_broken(path: Path) -> None:
     ],
 )
 def test_a_file_that_cannot_be_taken_in_stops_the_run_and_changes_nothing(
-    spoil: Callable[[Path], None], said: str, copy_of_ran: Workspace
+    spoil: Callable[[Path], None], said: str, small: Workspace
 ) -> None:
-    release, known = copy_of_ran.current.resolve(), ledger(copy_of_ran)
-    spoil(copy_of_ran.inbox / "visits-bad.csv")
+    release, known = small.current.resolve(), ledger(small)
+    spoil(small.inbox / "visits-bad.csv")
     # a good file beside the bad one is taken in with the next run, not half of it now
-    (copy_of_ran.inbox / "visits-a-good.csv").write_text(VISITS + GOOD_VISIT)
+    (small.inbox / "visits-a-good.csv").write_text(VISITS + GOOD_VISIT)
 
     with pytest.raises(BadInputError) as caught:
-        run(copy_of_ran)
+        run(small)
 
     message = str(caught.value)
     assert said in message
     assert "visits-bad.csv" in message
     assert "What to do:" in message
     assert SECRET not in message
-    assert copy_of_ran.current.resolve() == release
-    assert ledger(copy_of_ran) == known
-    assert not list(copy_of_ran.releases.glob(".building-*"))
-
-    (copy_of_ran.inbox / "visits-bad.csv").unlink()
-    assert run(copy_of_ran).release_id is not None
-    assert len(ledger(copy_of_ran)) == len(known) + 1
+    assert small.current.resolve() == release
+    assert ledger(small) == known
+    assert not list(small.releases.glob(".building-*"))
 
 
-def test_the_command_ends_with_3_and_one_message_for_bad_input(copy_of_ran: Workspace) -> None:
-    write_truncated(copy_of_ran.inbox / "visits-bad.csv")
-    ended = mend("run", copy_of_ran.root)
+def test_once_the_bad_file_is_gone_the_good_one_beside_it_is_taken_in(small: Workspace) -> None:
+    known = ledger(small)
+    (small.inbox / "visits-a-good.csv").write_text(VISITS + GOOD_VISIT)
+    write_mostly_broken(small.inbox / "visits-bad.csv")
+    with pytest.raises(BadInputError):
+        run(small)
+    (small.inbox / "visits-bad.csv").unlink()
+    assert run(small).release_id is not None
+    assert len(ledger(small)) == len(known) + 1
+
+
+def test_the_command_ends_with_3_and_one_message_for_bad_input(small: Workspace) -> None:
+    write_truncated(small.inbox / "visits-bad.csv")
+    ended = mend("run", small.root)
     assert ended.returncode == 3
     assert "visits-bad.csv, line 3" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert SECRET not in ended.stdout + ended.stderr
 
 
-def test_check_tells_the_same_without_taking_anything_in(copy_of_ran: Workspace) -> None:
-    write_truncated(copy_of_ran.inbox / "visits-bad.csv")
-    known = ledger(copy_of_ran)
-    ended = mend("check", "-w", copy_of_ran.root, copy_of_ran.inbox / "visits-bad.csv", "--json")
+def test_check_tells_the_same_without_taking_anything_in(small: Workspace) -> None:
+    write_truncated(small.inbox / "visits-bad.csv")
+    known = ledger(small)
+    ended = mend("check", "-w", small.root, small.inbox / "visits-bad.csv", "--json")
     assert ended.returncode == 3
     assert "line 3" in ended.stdout
-    assert ledger(copy_of_ran) == known
+    assert ledger(small) == known
 
 
 def test_an_unknown_strategy_is_quarantined_by_key_and_rule_and_the_rest_is_kept(tmp_path: Path) -> None:
@@ -157,17 +180,17 @@ def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     assert "chmod 600" in ended.stderr
 
 
-def test_a_second_run_while_one_runs_ends_with_4(copy_of_ran: Workspace) -> None:
-    release = copy_of_ran.current.resolve()
-    descriptor = os.open(copy_of_ran.lock_file, os.O_RDWR | os.O_CREAT)
+def test_a_second_run_while_one_runs_ends_with_4(small: Workspace) -> None:
+    release = small.current.resolve()
+    descriptor = os.open(small.lock_file, os.O_RDWR | os.O_CREAT)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     try:
-        ended = mend("run", copy_of_ran.root)
+        ended = mend("run", small.root)
     finally:
         os.close(descriptor)
     assert ended.returncode == 4
     assert "another run is in progress" in ended.stderr
-    assert copy_of_ran.current.resolve() == release
+    assert small.current.resolve() == release
 
 
 def test_a_file_being_written_while_it_is_read_is_not_taken_in(tmp_path: Path) -> None:
