@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
-from trust.reliability import instrument_health
 
 from assets.warehouse import WarehouseResource
 from trust.estimate import effects_frame, estimate_strategies, event_effects_frame
+from trust.reliability import instrument_health
 
 
 @dg.multi_asset(
