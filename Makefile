@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 
-.PHONY: demo test lint serve dev bench coverage clean
+.PHONY: demo test lint serve dev bench coverage kill clean
 
 $(VENV)/.made: uv.lock pyproject.toml
 	@command -v uv >/dev/null 2>&1 || [ -x .uv/bin/uv ] || { $(PYTHON) -m venv .uv && .uv/bin/pip install --quiet uv; }
@@ -15,7 +15,7 @@ demo: $(VENV)/.made  ## a made-up hospital from files to pages, truth beside est
 	@$(BIN)/mend demo $(DEMO)
 
 test: lint  ## every check: style, types, imports, tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n auto --dist worksteal
 
 lint: $(VENV)/.made  ## style, types and the direction of imports
 	@$(BIN)/ruff check .
@@ -36,6 +36,9 @@ bench: $(VENV)/.made  ## time and memory of a run on a million responses against
 
 coverage: $(VENV)/.made  ## truth against estimates on demo seeds 1-5
 	@$(BIN)/python -m tests.bench.coverage
+
+kill: $(VENV)/.made  ## a run killed at twenty random moments, against one never killed
+	@$(BIN)/pytest tests/pipeline/test_killed.py --kills 20 --timeout 900
 
 clean:  ## remove what these commands made
 	rm -rf $(VENV) .uv demo .mypy_cache .pytest_cache .ruff_cache
