@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 
-.PHONY: demo test lint serve dev bench coverage kill clean
+.PHONY: demo test lint serve dev bench coverage kill pages clean
 
 $(VENV)/.made: uv.lock pyproject.toml
 	@command -v uv >/dev/null 2>&1 || [ -x .uv/bin/uv ] || { $(PYTHON) -m venv .uv && .uv/bin/pip install --quiet uv; }
@@ -39,6 +39,9 @@ coverage: $(VENV)/.made  ## truth against estimates on demo seeds 1-5
 
 kill: $(VENV)/.made  ## a run killed at twenty random moments, against one never killed
 	@$(BIN)/pytest tests/pipeline/test_killed.py --kills 20 --timeout 900
+
+pages: demo  ## every page of the demo in headless Chromium, wide and narrow
+	@$(BIN)/python -m tests.bench.pages $(DEMO)/current/site
 
 clean:  ## remove what these commands made
 	rm -rf $(VENV) .uv demo .mypy_cache .pytest_cache .ruff_cache
