@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.commands.estimate_group_time import event_study, group_time, sun_abraham
+from pipelines.commands.estimate_event_study import event_study, sun_abraham
+from pipelines.commands.estimate_group_time import group_time
 from pipelines.commands.estimate_regression import regression
 from trust.errors import SettingsError
 
