@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 ROWS_AT_ONCE = 1_000_000
-"""Rows in memory at a time, at least; a thirty-second part of the table where that is more."""
+"""Rows in memory at a time."""
+
+SAMPLED_UNITS = 10_000
+"""Rows from which the ranges of units are found that hold about so many rows each."""
 
 WHOLE_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 NUMBERS = (*WHOLE_NUMBERS, "HUGEINT", "UBIGINT", "UHUGEINT", "FLOAT", "DOUBLE", "BOOLEAN")
@@ -287,15 +290,15 @@ class StaggeredTable:
     def _parts(self) -> list[str]:
         """Conditions that cut the kept rows into parts of whole units."""
         n = int(self.n.sum())
-        n_parts = ceil(n / max(ROWS_AT_ONCE, n / 32))
+        n_parts = ceil(n / ROWS_AT_ONCE)
         if n_parts <= 1:
             return ["true"]
         if not self.is_unit_a_number:
             return [f"hash(unit) % {n_parts} = {part}" for part in range(n_parts)]
-        cuts = [part / n_parts for part in range(1, n_parts)]
-        found = self.connection.execute(f"select approx_quantile(unit, {cuts}) from observed").fetchone()
-        edges = sorted(set(found[0] if found else []))
         # Ranges, so that a sorted file is read once: its row groups outside a range are skipped.
+        sample = f"select unit from observed using sample {SAMPLED_UNITS} rows (reservoir, 1)"
+        seen = np.sort(self.connection.execute(sample).fetchnumpy()["unit"])
+        edges = np.unique(seen[[part * seen.size // n_parts for part in range(1, n_parts)]]).tolist()
         inner = [f"unit > {low} and unit <= {high}" for low, high in pairwise(edges)]
         return [f"unit <= {edges[0]}", *inner, f"unit > {edges[-1]}"]
 
@@ -320,31 +323,32 @@ def staggered_table(connection: DuckDBPyConnection, columns: Columns) -> Stagger
     selected["unit"] = quoted(columns.unit) if columns.unit else "0"
     if columns.cluster:
         selected["cluster"] = _code_sql(connection, columns.cluster, types)
-    complete = [
-        f"isfinite({name})" if name in numeric or name == "period" else f"{name} is not null" for name in selected
-    ]
-    cohort = calendar.sql(quoted(columns.cohort))
-    begins = f"isfinite({cohort})" + (f" and {cohort} <> 0" if calendar.unit == "number" else "")
-    expressions = ", ".join(f"{sql} as {name}" for name, sql in selected.items())
-    connection.execute(
-        f"""
-        create temporary view counted as
-        select {expressions}, coalesce(isnan({cohort}), true) as is_blank,
-            case when {begins} then {cohort} else 'inf'::double end as cohort
-        from given
-        """
+    # Counted by the columns as they are and turned into numbers afterwards: there are few pairs and many rows.
+    checks = " and ".join(
+        f"isfinite({sql})" if name in numeric or name == "period" else f"({sql}) is not null"
+        for name, sql in selected.items()
     )
-    is_complete = f"coalesce({' and '.join(complete)}, false)"
-    connection.execute(f"create temporary view observed as select * from counted where {is_complete}")
+    lightest = f"min({selected['weight']})" if columns.weights else "0"
+    time, begins_at = quoted(columns.time), quoted(columns.cohort)
     counts = connection.execute(
         f"""
-        select cohort, period, {is_complete} as is_complete, is_blank,
-            {"min(weight) < 0" if columns.weights else "false"} as is_negative, count(*) as n
-        from counted group by all order by all
+        select {_cohort_sql(calendar, "begins_at")} as cohort, {calendar.sql("moment")} as period, is_complete,
+            coalesce(isnan({calendar.sql("begins_at")}), true) as is_blank, lightest < 0 as is_negative, n
+        from (
+            select {begins_at} as begins_at, {time} as moment, coalesce({checks}, false) as is_complete,
+                {lightest} as lightest, count(*) as n
+            from given group by all
+        )
         """
     ).fetchnumpy()
     there = np.asarray(counts["is_complete"], dtype=np.bool_)
     n = np.asarray(counts["n"], dtype=np.int64)
+    expressions = ", ".join(f"{sql} as {name}" for name, sql in selected.items())
+    connection.execute(
+        f"create temporary view observed as select {expressions}, {_cohort_sql(calendar, begins_at)} as cohort, "
+        f"coalesce(isnan({calendar.sql(begins_at)}), true) as is_blank from given"
+        + ("" if there.all() else f" where coalesce({checks}, false)")
+    )
     if not there.any():
         raise Refused("No row has a value in every column that is needed.")
     if np.asarray(counts["is_negative"], dtype=np.bool_)[there].any():
@@ -366,6 +370,13 @@ def staggered_table(connection: DuckDBPyConnection, columns: Columns) -> Stagger
         n_without_cohort=int(n[there][is_blank].sum()),
         is_unit_a_number=unit_type in WHOLE_NUMBERS,
     )
+
+
+def _cohort_sql(calendar: Calendar, column: str) -> str:
+    """The cohort of a column's value, as a number; empty, zero and not finite all mean never."""
+    value = calendar.sql(column)
+    begins = f"isfinite({value})" + (f" and {value} <> 0" if calendar.unit == "number" else "")
+    return f"case when {begins} then {value} else 'inf'::double end"
 
 
 def number_sql(connection: DuckDBPyConnection, column: str, types: dict[str, str]) -> str:

@@ -319,9 +319,10 @@ def _least_squares(design: FloatArray, outcome: FloatArray, weight: FloatArray) 
     if 1 / np.linalg.cond(chosen.T @ chosen, 1) < np.finfo(np.float64).eps:
         raise NoComparison(COLLINEAR)
     root = np.sqrt(weight[is_in])
-    coefficients: FloatArray = np.linalg.lstsq(chosen * root[:, None], outcome[is_in] * root, rcond=None)[0]
+    fitted = np.linalg.lstsq(chosen * root[:, None], outcome[is_in] * root, rcond=None)[0]
+    coefficients = np.asarray(fitted, dtype=np.float64)
     scores = (weight * (outcome - design @ coefficients))[:, None] * design
-    by_unit: FloatArray = np.linalg.solve(products, scores.T).T
+    by_unit = np.asarray(np.linalg.solve(products, scores.T).T, dtype=np.float64)
     return coefficients, by_unit
 
 
@@ -349,5 +350,4 @@ def _logit_influence(
     """What each unit adds to the sampling error of the propensity model's coefficients (units x coefficients)."""
     information = (design * (weight * fitted * (1 - fitted))[:, None]).T @ design
     scores = (weight * (is_treated - fitted))[:, None] * design
-    moved: FloatArray = np.linalg.solve(information, scores.T).T
-    return moved
+    return np.asarray(np.linalg.solve(information, scores.T).T, dtype=np.float64)

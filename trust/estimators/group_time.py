@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy import sparse, stats
 
 from trust.estimators.cell_arithmetic import BooleanArray, FloatArray, ratio
 from trust.estimators.staggered_design import StaggeredDesign
@@ -135,26 +135,15 @@ def effects_from_moments(design: StaggeredDesign, moments: Moments) -> Effects:
         found[design.group.size :, -1] -= share / n
         return found
 
+    n_clusters = None if moments.cluster is None else int(np.unique(moments.cluster).size)
+    known = list(_clustered(moments, coefficients)) if n_clusters and n_clusters <= CLUSTERS_AT_ONCE else None
+
     def influence() -> Iterator[tuple[FloatArray, FloatArray | None]]:
         if moments.products is not None:
             for h in np.flatnonzero(moments.n > 0):
                 yield coefficients(int(h)), moments.products[h]
-            return
-        assert moments.cluster is not None
-        assert moments.cluster_cohort is not None
-        assert moments.cluster_sums is not None
-        moves = {int(h): coefficients(int(h)) for h in np.unique(moments.cluster_cohort)}
-        codes, place = np.unique(moments.cluster, return_inverse=True)
-        order = np.argsort(place, kind="stable")
-        edges = np.searchsorted(place[order], np.arange(0, codes.size + CLUSTERS_AT_ONCE, CLUSTERS_AT_ONCE))
-        for start, (low, high) in enumerate(pairwise(edges.tolist())):
-            rows = order[low:high]
-            first = start * CLUSTERS_AT_ONCE
-            part = np.zeros((min(CLUSTERS_AT_ONCE, codes.size - first), design.group.size + share.size))
-            for h, move in moves.items():
-                own = rows[moments.cluster_cohort[rows] == h]
-                np.add.at(part, place[own] - first, moments.cluster_sums[own] @ move.T)
-            yield part.T, None
+        else:
+            yield from known or _clustered(moments, coefficients)
 
     return Effects(
         design=design,
@@ -163,9 +152,34 @@ def effects_from_moments(design: StaggeredDesign, moments: Moments) -> Effects:
         share=share,
         size=moments.n,
         n=int(n),
-        n_clusters=None if moments.cluster is None else int(np.unique(moments.cluster).size),
+        n_clusters=n_clusters,
         influence=influence,
     )
+
+
+def _clustered(
+    moments: Moments, coefficients: Callable[[int], FloatArray]
+) -> Iterator[tuple[FloatArray, FloatArray | None]]:
+    """What the clusters add to each effect and share, some clusters at a time."""
+    assert moments.cluster is not None
+    assert moments.cluster_cohort is not None
+    assert moments.cluster_sums is not None
+    moves = {int(h): coefficients(int(h)) for h in np.unique(moments.cluster_cohort)}
+    codes, place = np.unique(moments.cluster, return_inverse=True)
+    order = np.argsort(place, kind="stable")
+    edges = np.searchsorted(place[order], np.arange(0, codes.size + CLUSTERS_AT_ONCE, CLUSTERS_AT_ONCE))
+    for start, (low, high) in enumerate(pairwise(edges)):
+        first = start * CLUSTERS_AT_ONCE
+        n_clusters = min(CLUSTERS_AT_ONCE, codes.size - first)
+        rows = order[low:high]
+        total: FloatArray | float = 0.0
+        for h, move in moves.items():
+            own = rows[moments.cluster_cohort[rows] == h]
+            to_cluster = sparse.csr_array(
+                (np.ones(own.size), (np.arange(own.size), place[own] - first)), (own.size, n_clusters)
+            )
+            total = total + move @ (to_cluster.T @ moments.cluster_sums[own]).T
+        yield np.asarray(total), None
 
 
 def averages(effects: Effects, kind: Average, balance: float | None = None) -> Averages | None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from trust.estimators.cell_arithmetic import FloatArray, IntegerArray, ratio
 
@@ -84,9 +85,8 @@ def panel_moments(
             sums[h] += vectors.sum(axis=0)
             if is_clustered and chunk.cluster is not None:
                 codes, place = np.unique(chunk.cluster[rows], return_inverse=True)
-                summed = np.zeros((codes.size, n_columns))
-                np.add.at(summed, place, vectors)
-                by_cluster.append((codes, np.full(codes.size, h), summed))
+                to_cluster = sparse.csr_array((np.ones(rows.size), (place, np.arange(rows.size))))
+                by_cluster.append((codes, np.full(codes.size, h), to_cluster @ vectors))
             else:
                 products[h] += vectors.T @ vectors
     clustered = [np.concatenate(part) for part in zip(*by_cluster, strict=True)] if by_cluster else [None] * 3
