@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipelines.commands.estimate import Options
     from pipelines.commands.staggered_table import Columns, StaggeredTable
     from trust.estimators.cell_arithmetic import FloatArray
-    from trust.estimators.group_time import Averages, Effects
+    from trust.estimators.group_time import Averages, Effects, PreTrend
     from trust.estimators.staggered_design import StaggeredDesign
     from trust.result import Result, Value
 
@@ -73,7 +73,8 @@ def group_time(connection: DuckDBPyConnection, options: Options) -> Result:
     try:
         table = staggered_table(connection, asked.columns)
         design = staggered_design(table.cohort, table.period, asked.control, asked.base, asked.anticipation)
-        warnings += _left_out(table, design, asked)
+        things = "rows" if asked.is_cross_section else "units"
+        warnings += left_out(table, design, things, bool(asked.anticipation))
         if design.reason:
             raise Refused(design.reason)
         table.keep(design.recoded, design.periods)
@@ -150,14 +151,12 @@ def _settings(asked: Asked) -> dict[str, Any]:
     return settings
 
 
-def _left_out(table: StaggeredTable, design: StaggeredDesign, asked: Asked) -> list[str]:
-    """What the table loses before anything is estimated, counted in words."""
+def left_out(table: StaggeredTable, design: StaggeredDesign, things: str, is_anticipated: bool) -> list[str]:
+    """What the table loses before anything is estimated, in words; `things` that are counted are rows or units."""
     from pipelines.commands.staggered_table import sql_list
 
-    things = "rows" if asked.is_cross_section else "units"
-
     def counted(condition: str) -> str:
-        return f"{table.n_rows(condition) if asked.is_cross_section else table.n_units(condition):,} {things}"
+        return f"{table.n_rows(condition) if things == 'rows' else table.n_units(condition):,} {things}"
 
     label = table.calendar.label
     warnings = []
@@ -178,7 +177,7 @@ def _left_out(table: StaggeredTable, design: StaggeredDesign, asked: Asked) -> l
         warnings.append(f"Periods left out, because nobody is left to compare with: {named}.")
     if design.already_begun:
         who = counted(f"cohort in ({sql_list(design.already_begun)})")
-        before = " (or could have moved by then)" if asked.anticipation else ""
+        before = " (or could have moved by then)" if is_anticipated else ""
         warnings.append(f"{who} left out: they had begun by the first period{before}.")
     return warnings
 
@@ -280,20 +279,14 @@ def _rows(effects: Effects, asked: Asked, table: StaggeredTable, warnings: list[
     else:
         rows = _effect_rows(effects, variance, asked, table, warnings)
     test = pre_trend(effects, variance)
-    rows.append(
-        {
-            "term": "pre_trend",
-            "estimate": None,
-            "std_error": None,
-            "low": None,
-            "high": None,
-            "statistic": test.statistic,
-            "degrees_of_freedom": test.degrees_of_freedom,
-            "p_value": test.p_value,
-            **({"reason": test.reason} if test.reason else {}),
-        }
-    )
-    return rows
+    return [*rows, pre_trend_row(test)]
+
+
+def pre_trend_row(test: PreTrend) -> dict[str, Value]:
+    """The row of a pre-trend test: Wald's statistic and its p-value, no estimate."""
+    row: dict[str, Value] = {"term": "pre_trend", "estimate": None, "std_error": None, "low": None, "high": None}
+    row |= {"p_value": test.p_value, "statistic": test.statistic, "degrees_of_freedom": test.degrees_of_freedom}
+    return row | ({"reason": test.reason} if test.reason else {})
 
 
 def _effect_rows(
@@ -314,7 +307,7 @@ def _effect_rows(
         place: dict[str, Value] = {
             "group": label(group),
             "time": label(period),
-            "event_time": _number(period - group),
+            "event_time": plain_number(period - group),
         }
         reason = effects.why_not[k]
         if reason:
@@ -343,7 +336,7 @@ def _average_rows(
     is_base = effects.design.is_base_itself
     for i, at in enumerate(average.at, start=1):
         place: dict[str, Value] = {
-            name: _number(float(at)) if name == "event_time" else table.calendar.label(float(at))
+            name: plain_number(float(at)) if name == "event_time" else table.calendar.label(float(at))
         }
         behind = np.flatnonzero(average.gradient[i, : effects.estimate.size])
         why = BASE_ITSELF if is_base[behind].all() else NO_SPREAD_IN_ONE
@@ -384,5 +377,6 @@ def _row(
     return {"term": term, **place} | estimate_row(term, estimate, error, estimate - wide, estimate + wide, p_value)
 
 
-def _number(value: float) -> int | float:
+def plain_number(value: float) -> int | float:
+    """A number without a decimal point where it needs none."""
     return int(value) if float(value).is_integer() else value

@@ -20,6 +20,7 @@ from trust.estimators.cell_arithmetic import FloatArray, IntegerArray
 from trust.estimators.doubly_robust import Units
 from trust.estimators.staggered_design import NEVER_BEGINS, StaggeredDesign
 from trust.estimators.staggered_moments import CrossSectionSums, Moments, PanelChunk, panel_moments
+from trust.estimators.unit_effects import UnitRows
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -226,6 +227,24 @@ class StaggeredTable:
         )
         return units, panel
 
+    def unit_rows(self, design: StaggeredDesign) -> Iterator[UnitRows]:
+        """All rows, unit by unit, for a regression with constants of units."""
+        for rows in self.rows():
+            yield UnitRows(
+                unit=(np.cumsum(rows.is_first) - 1).astype(np.int64),
+                cohort=np.searchsorted(design.cohorts, rows.cohort).astype(np.int64),
+                period=np.searchsorted(design.periods, rows.period).astype(np.int64),
+                values=np.column_stack([rows.outcome, rows.covariates]),
+                cluster=rows.cluster,
+            )
+
+    def n_kept(self) -> tuple[int, int, int | None]:
+        """How many units, rows and clusters (None without a column of them) are kept."""
+        cluster = "count(distinct cluster)" if self.columns.cluster else "null"
+        found = self.connection.execute(f"select count(distinct unit), count(*), {cluster} from {self.kept}").fetchone()
+        assert found is not None
+        return found[0], found[1], found[2]
+
     def _chunks(self, design: StaggeredDesign, is_balanced: bool, panel: Panel) -> Iterator[PanelChunk]:
         n_periods = design.periods.size
         for rows in self.rows():
@@ -311,7 +330,7 @@ def staggered_table(connection: DuckDBPyConnection, columns: Columns) -> Stagger
     """
     named = [columns.outcome, columns.time, columns.cohort, columns.unit, columns.weights, columns.cluster]
     check_columns(connection, [name for name in (*named, *columns.covariates) if name])
-    types = {name: str(kind).split("(")[0] for name, kind, *_ in connection.execute("describe given").fetchall()}
+    types = column_types(connection)
     calendar = _calendar(connection, columns, types)
     unit_type = types[columns.unit] if columns.unit else "BIGINT"
     numeric = {"outcome": columns.outcome}
@@ -377,6 +396,11 @@ def _cohort_sql(calendar: Calendar, column: str) -> str:
     value = calendar.sql(column)
     begins = f"isfinite({value})" + (f" and {value} <> 0" if calendar.unit == "number" else "")
     return f"case when {begins} then {value} else 'inf'::double end"
+
+
+def column_types(connection: DuckDBPyConnection) -> dict[str, str]:
+    """The type of every column of `given`, without its width."""
+    return {name: str(kind).split("(")[0] for name, kind, *_ in connection.execute("describe given").fetchall()}
 
 
 def number_sql(connection: DuckDBPyConnection, column: str, types: dict[str, str]) -> str:

@@ -235,13 +235,17 @@ def pre_trend(effects: Effects, variance: FloatArray) -> PreTrend:
     which = np.flatnonzero(effects.is_there & is_before & (np.sqrt(variance) > NO_SPREAD))
     if not which.size:
         return PreTrend(reason="No effect before the start can be measured, so there is no test of one.")
-    covariance = effects.covariance(_unit_rows(effects, which))
+    return wald_test(effects.estimate[which], effects.covariance(_unit_rows(effects, which)))
+
+
+def wald_test(estimate: FloatArray, covariance: FloatArray) -> PreTrend:
+    """Wald's test that all of these are zero; none where their covariance cannot be inverted."""
     if 1 / np.linalg.cond(covariance, 1) <= np.finfo(np.float64).eps:
-        reason = "The effects before the start move together (more of them than clusters or units can tell apart)."
-        return PreTrend(reason=reason)
-    at = effects.estimate[which]
-    statistic = float(at @ np.linalg.solve(covariance, at))
-    return PreTrend(statistic, which.size, float(stats.chi2.sf(statistic, which.size)))
+        return PreTrend(
+            reason="The effects before the start move together: too few units or clusters to tell so many apart."
+        )
+    statistic = float(estimate @ np.linalg.solve(covariance, estimate))
+    return PreTrend(statistic, estimate.size, float(stats.chi2.sf(statistic, estimate.size)))
 
 
 def multiplier_bootstrap(covariance: FloatArray, draws: int, seed: int, confidence: float) -> Bands:
