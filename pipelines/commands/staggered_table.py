@@ -78,7 +78,7 @@ class Calendar:
             return (
                 f"(date_diff('day', date '0001-01-01', {column}::date) + 1 - {self.origin}) / {self.step} + 1::double"
             )
-        return f"{column}::double"
+        return f"try_cast({column} as double)"
 
 
 @dataclass(frozen=True)
@@ -425,17 +425,7 @@ def number_sql(connection: DuckDBPyConnection, column: str, types: dict[str, str
 
 def _calendar(connection: DuckDBPyConnection, columns: Columns, types: dict[str, str]) -> Calendar:
     """How the time and cohort columns count. Raises BadInputError where they cannot be counted alike."""
-    kinds = {}
-    for name in (columns.time, columns.cohort):
-        is_empty = connection.execute(f"select count({quoted(name)}) from given").fetchone() == (0,)
-        is_date = types[name].startswith(DATES)
-        kinds[name] = "empty" if is_empty else "date" if is_date else "number" if types[name] in NUMBERS else "decimal"
-        if not is_empty and not is_date and types[name] not in (*NUMBERS, "DECIMAL"):
-            raise BadInputError(
-                "periods must be numbers or dates",
-                place=f"column {name!r}",
-                remedy=f"it holds {types[name].lower()}: write years or counts (2024), or dates (2024-01-31)",
-            )
+    kinds = {name: _kind(connection, name, types) for name in (columns.time, columns.cohort)}
     if kinds[columns.time] != "date":
         if kinds[columns.cohort] == "date":
             raise BadInputError(
@@ -456,6 +446,25 @@ def _calendar(connection: DuckDBPyConnection, columns: Columns, types: dict[str,
     if all(day.day == 1 for day in days):
         return _counted("month", [day.year * 12 + day.month - 1 for day in days])
     return _counted("day", [day.toordinal() for day in days])
+
+
+def _kind(connection: DuckDBPyConnection, column: str, types: dict[str, str]) -> str:
+    """Whether a column of periods holds dates, numbers (also as text), or nothing. Raises BadInputError for other."""
+    if connection.execute(f"select count({quoted(column)}) from given").fetchone() == (0,):
+        return "empty"
+    if types[column].startswith(DATES):
+        return "date"
+    is_text = types[column] == "VARCHAR"
+    bad = f"{quoted(column)} is not null and try_cast({quoted(column)} as double) is null"
+    if types[column] in (*NUMBERS, "DECIMAL") or (
+        is_text and connection.execute(f"select count(*) from given where {bad}").fetchone() == (0,)
+    ):
+        return "number"
+    raise BadInputError(
+        "periods must be numbers or dates",
+        place=f"column {column!r}",
+        remedy=f"it holds {types[column].lower()}: write years or counts (2024), or dates (2024-01-31)",
+    )
 
 
 def _counted(unit: str, places: list[int]) -> Calendar:

@@ -82,6 +82,7 @@ def staggered_design(
     recoded.update(dict.fromkeys(after_the_end, NEVER_BEGINS))
     counted_as = np.array([recoded[float(value)] for value in cohort], dtype=np.float64)
 
+    began_together = np.unique(counted_as).size == 1 and np.isfinite(counted_as).all()
     stands_for_never: float | None = None
     keep = np.ones(cohort.size, dtype=np.bool_)
     only_compared: float | None = None
@@ -118,7 +119,7 @@ def staggered_design(
 
     if np.unique(period).size < 2:
         return refused("There is only one period, so there is no change to look at.")
-    if np.unique(cohort).size < 2 and not np.isinf(counted_as).all():
+    if began_together:
         return refused("All units began in the same period, so there is nobody to compare with.")
     if np.unique(period[keep]).size < 2:
         return refused("Before the last group begins there are fewer than two periods, so there is nothing to compare.")
