@@ -59,11 +59,11 @@ class Options:
         given = {field.name for field in fields(self) if getattr(self, field.name) not in (None, (), False)}
         missing = [_flag(name) for name in needed if name not in given]
         if missing:
-            raise SettingsError(f"--method {self.method} needs {', '.join(missing)}", remedy="see mend estimate --help")
+            raise SettingsError(f"method {self.method} needs {', '.join(missing)}", remedy="see mend estimate --help")
         unread = [_flag(name) for name in sorted(given - {"method", *needed, *allowed})]
         if unread:
             raise SettingsError(
-                f"--method {self.method} does not read {', '.join(unread)}",
+                f"method {self.method} does not read {', '.join(unread)}",
                 remedy="leave it out: it would change nothing",
             )
 
@@ -71,7 +71,7 @@ class Options:
         """An option with few choices, the first where it was left out. Raises SettingsError for another value."""
         value = getattr(self, name) or choices[0]
         if value not in choices:
-            raise SettingsError(f"{_flag(name)} {value} is not known", remedy=f"one of: {', '.join(choices)}")
+            raise SettingsError(f"option {_flag(name)} {value} is not known", remedy=f"one of: {', '.join(choices)}")
         return str(value)
 
 
@@ -159,7 +159,7 @@ def estimate(
         errors=errors,
     )
     if method not in METHODS:
-        raise SettingsError(f"--method {method} is not known", remedy=f"one of: {', '.join(METHODS)}")
+        raise SettingsError(f"method {method} is not known", remedy=f"one of: {', '.join(METHODS)}")
     with given_table(file, query, workspace) as connection:
         result = METHODS[method](connection, options)
     print_result(result, as_json)

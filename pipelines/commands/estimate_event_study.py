@@ -45,10 +45,10 @@ def _estimate(connection: DuckDBPyConnection, options: Options) -> Result:
     aggregate = options.aggregate and options.one_of("aggregate", ("simple", "dynamic", "group", "calendar"))
     cluster = [name for name in options.cluster if name != options.unit]
     if len(cluster) > 1:
-        raise SettingsError("--cluster names more than one column", remedy="name one that holds whole units")
+        raise SettingsError("option --cluster names more than one column", remedy="name one that holds whole units")
     if options.cluster and options.errors:
         raise SettingsError(
-            "--errors and --cluster are both given", remedy="give one: clusters have errors of their own"
+            "options --errors and --cluster are both given", remedy="give one: clusters have errors of their own"
         )
     errors = options.one_of("errors", ("cluster", "hc1", "iid"))
     columns = Columns(

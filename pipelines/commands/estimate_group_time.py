@@ -95,15 +95,19 @@ def _asked(options: Options) -> Asked:
     options.check(needed, ALLOWED)
     cluster = [name for name in options.cluster if options.repeated_cross_sections or name != options.unit]
     if len(cluster) > 1:
-        raise SettingsError("--cluster names more than one column", remedy="name one; the unit itself is implied")
+        raise SettingsError(
+            "option --cluster names more than one column", remedy="name one; the unit itself is implied"
+        )
     if options.anticipation is not None and options.anticipation < 0:
-        raise SettingsError("--anticipation is negative", remedy="give 0 or more periods")
+        raise SettingsError("option --anticipation is negative", remedy="give 0 or more periods")
     if options.balance is not None and options.aggregate != "dynamic":
-        raise SettingsError("--balance needs --aggregate dynamic", remedy="leave it out, or ask for dynamic")
+        raise SettingsError("option --balance needs --aggregate dynamic", remedy="leave it out, or ask for dynamic")
     if options.bootstrap is not None and options.bootstrap < FEW_DRAWS:
-        raise SettingsError(f"--bootstrap needs at least {FEW_DRAWS} draws", remedy="1000 is usual")
+        raise SettingsError(f"option --bootstrap needs at least {FEW_DRAWS} draws", remedy="1000 is usual")
     if options.adjust and not options.covariates:
-        raise SettingsError("--adjust needs --covariates", remedy="name the columns to adjust for, or leave it out")
+        raise SettingsError(
+            "option --adjust needs --covariates", remedy="name the columns to adjust for, or leave it out"
+        )
     return Asked(
         columns=Columns(
             outcome=str(options.outcome),

@@ -24,10 +24,10 @@ def regression(connection: DuckDBPyConnection, options: Options) -> Result:
 
     options.check(needed=("outcome", "terms"), allowed=("fixed", "cluster", "errors"))
     if len(options.cluster) > MOST_CLUSTER_COLUMNS:
-        raise SettingsError("--cluster names more than two columns", remedy="name one or two")
+        raise SettingsError("option --cluster names more than two columns", remedy="name one or two")
     if options.cluster and options.errors:
         raise SettingsError(
-            "--errors and --cluster are both given", remedy="give one: clusters have errors of their own"
+            "options --errors and --cluster are both given", remedy="give one: clusters have errors of their own"
         )
     errors = "cluster" if options.cluster else options.one_of("errors", ("hc1", "iid"))
     settings: dict[str, Any] = {"outcome": options.outcome, "terms": list(options.terms), "errors": errors}

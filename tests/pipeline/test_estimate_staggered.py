@@ -246,7 +246,7 @@ def test_columns_that_cannot_be_read(
     ("arguments", "words"),
     [
         (COLUMNS[2:], "needs --outcome"),
-        ((*COLUMNS, "--control", "all"), "--control all is not known"),
+        ((*COLUMNS, "--control", "all"), "option --control all is not known"),
         ((*COLUMNS, "--fixed", "year"), "does not read --fixed"),
         ((*COLUMNS, "--adjust", "dr"), "--adjust needs --covariates"),
         ((*COLUMNS, "--balance", "1"), "--balance needs --aggregate dynamic"),
