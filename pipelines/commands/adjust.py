@@ -73,7 +73,7 @@ def adjust(
     if strangers:
         raise SettingsError(f"not among the outcomes: {', '.join(strangers)}", place="--reverse")
     codes, category_ends = listed_numbers(missing, "--missing"), listed_numbers(cuts, "--cuts")
-    with given_table(file, query, workspace) as connection:
+    with given_table(file, query, workspace, keeps_levels=True) as connection:
         table = columns_of(connection, [*outcomes, unit, *by], place=_place(file))
     warnings: list[str] = []
     values = _outcomes(table, outcomes, reversed_items, minimum, maximum, codes, warnings)

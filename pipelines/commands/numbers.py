@@ -16,18 +16,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+FLAGS = {"TRUE": 1.0, "true": 1.0, "True": 1.0, "FALSE": 0.0, "false": 0.0, "False": 0.0}
+"""Truth values as statistical programs write them."""
+
+
 def column_of_numbers(column: pd.Series, place: str = "") -> NDArray[np.float64]:
     """A column as numbers, NaN where it has no value. Raises BadInputError for a column of texts or dates."""
-    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+    from pandas.api.types import is_numeric_dtype
 
-    is_flags = bool(column.dropna().map(lambda value: isinstance(value, bool)).all())
-    if not (is_numeric_dtype(column) or is_bool_dtype(column) or is_flags):
+    values = column.astype(object)
+    known = values[values.notna()]
+    if known.isin([*FLAGS, True, False]).all():
+        values = values.map(lambda value: FLAGS.get(value, value))
+    elif not is_numeric_dtype(column):
         raise BadInputError(
             f"the column '{column.name}' does not hold numbers",
             place=place,
             remedy="give a column of numbers; an empty cell or NA stands for a missing one",
         )
-    numbers: NDArray[np.float64] = column.astype("Float64").to_numpy("float64", na_value=float("nan")).copy()
+    numbers: NDArray[np.float64] = values.astype("Float64").to_numpy("float64", na_value=float("nan")).copy()
     return numbers
 
 

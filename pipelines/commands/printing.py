@@ -44,17 +44,17 @@ def print_result(result: Result, as_json: bool) -> None:
 
 
 def _tables(title: str, rows: list[dict[str, Value]]) -> list[tuple[str, list[dict[str, Value]]]]:
-    """The rows as one table; or, where terms have columns of their own, one for each run of a term."""
-    runs = [list(run) for _, run in groupby(rows, key=lambda row: row.get("term"))]
-    if len({frozenset(row) for row in rows}) <= 1:
-        return [(title, rows)] if rows else []
-    return [
-        (
-            f"{title}: {str(run[0].get('term')).replace('_', ' ')}",
-            [{name: value for name, value in row.items() if name != "term"} for row in run],
-        )
-        for run in runs
-    ]
+    """One table for each stretch of rows with the same columns; where it has a single term, the title says it."""
+    tables = []
+    runs = [list(run) for _, run in groupby(rows, key=frozenset)]
+    for run in runs:
+        terms = {row.get("term") for row in run}
+        if len(runs) > 1 and len(terms) == 1:
+            words = f"{title}: {str(terms.pop()).replace('_', ' ')}"
+            tables.append((words, [{name: value for name, value in row.items() if name != "term"} for row in run]))
+        else:
+            tables.append((title, run))
+    return tables
 
 
 def _table(title: str, rows: list[dict[str, Value]]) -> Table:
