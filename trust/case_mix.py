@@ -10,7 +10,7 @@ cross-products, so it costs the same for a thousand rows as for millions once th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from itertools import pairwise
 from typing import Any, Final, Literal
 
@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from trust.disclosure import MINIMUM_CELL
 from trust.result import Result, Value, estimate_row, refusal_row
 
 Floats = NDArray[np.float64]
@@ -36,6 +37,11 @@ MINIMUM_RECORDS: Final = 2
 
 _COLLINEAR: Final = 1e-10
 """Share of an adjuster's variance, left after the others, below which it says nothing of its own."""
+
+CLINIC_ADJUSTERS: Final = ("age_band", "channel", "lag_group")
+"""What a clinic's answers are adjusted for: who the patients are, how they were asked, and how late they answered."""
+
+ALL_EQUAL: Final = "all clinics equal"
 
 RATINGS: Final = {1: "below", 2: "average", 3: "above"}
 
@@ -386,6 +392,132 @@ def dummies(values: Sequence[Any], name: str) -> tuple[Floats, tuple[str, ...]]:
     columns = (codes[:, None] == np.arange(1, len(levels))[None, :]).astype(float)
     columns[codes < 0] = np.nan
     return columns, tuple(f"{name}={_label(level)}" for level in levels[1:])
+
+
+@dataclass(frozen=True)
+class ClinicAdjusted:
+    """One row of `marts.clinics_adjusted`: a clinic's plain and adjusted mean score, or the reason why there is none.
+
+    `low` and `high` are of the adjusted score, `std_error` of its difference from the mean of the clinics; `rating` is
+    below, average or above that mean.
+    """
+
+    unit_level: str
+    unit_id: str
+    scale_id: str
+    time_window: str
+    n_responses: int
+    mean_score: float | None
+    adjusted_score: float | None
+    low: float | None
+    high: float | None
+    std_error: float | None
+    rating: str | None
+    reason: str | None
+    suppressed_reason: str | None = None
+
+
+@dataclass(frozen=True)
+class CaseMixCoefficient:
+    """One row of `marts.case_mix_coefficients`: what one level of an adjuster is worth, in points of the score.
+
+    The row with the adjuster 'all clinics equal' has no estimate: its `p_value` is that of the F test.
+    """
+
+    scale_id: str
+    time_window: str
+    adjuster: str
+    estimate: float | None
+    std_error: float | None
+    p_value: float | None
+    reason: str | None = None
+
+
+def clinics_adjusted(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`marts.clinics_adjusted` and `marts.case_mix_coefficients` from the columns of `marts.case_mix_cells`.
+
+    Adjusters are the levels of `CLINIC_ADJUSTERS`, the commonest level of each being the one the others are compared
+    with; a level of fewer than `MINIMUM_CELL` answers counts as not recorded. Adjusters that say nothing of their own
+    are left out, and named in the coefficients with the reason.
+    """
+    clinics: list[ClinicAdjusted] = []
+    coefficients: list[CaseMixCoefficient] = []
+    named = cells[cells["clinic_id"].notna()]
+    for (scale_id, time_window), group in named.groupby(["scale_id", "time_window"], sort=True):
+        key = (str(scale_id), str(time_window))
+        n = group["n_responses"].to_numpy(float)
+        levels = [_levels(group[name], n, name) for name in CLINIC_ADJUSTERS]
+        sums = (group["sum_score"].to_numpy(float), group["sum_square"].to_numpy(float))
+        names = [name for _, level_names in levels for name in level_names]
+        columns = np.hstack([column for column, _ in levels])
+        moments = moments_of_cells(group["clinic_id"].tolist(), columns, n, *sums, "score", names)
+        moments, gone = without_redundant_adjusters(moments)
+        fit = adjust(moments)
+        clinics += _clinic_rows(key, group, fit)
+        coefficients += _coefficient_rows(key, fit, gone)
+    return (
+        _typed(clinics, ClinicAdjusted, ("mean_score", "adjusted_score", "low", "high", "std_error")),
+        _typed(coefficients, CaseMixCoefficient, ("estimate", "std_error", "p_value")),
+    )
+
+
+def _levels(values: pd.Series, n: Floats, name: str) -> tuple[Floats, tuple[str, ...]]:
+    """The levels of a column as 0 and 1, all but the commonest, NaN where unknown."""
+    counts = pd.Series(n, index=values.index).groupby(values).sum().sort_index()
+    values = values.where(~values.isin(counts.index[counts < MINIMUM_CELL]))
+    counts = counts[counts >= MINIMUM_CELL]
+    if counts.empty:
+        return np.zeros((len(values), 0)), ()
+    others = [level for level in counts.index if level != counts.idxmax()]
+    columns = np.column_stack([(values == level).to_numpy(float) for level in others] or [np.zeros((len(values), 0))])
+    columns[values.isna().to_numpy()] = np.nan
+    return columns.reshape(len(values), len(others)), tuple(f"{name}={_label(level)}" for level in others)
+
+
+def _clinic_rows(key: tuple[str, str], group: pd.DataFrame, fit: CaseMix) -> list[ClinicAdjusted]:
+    fitted = {unit.unit: unit for unit in fit.units}
+    reasons = {unit: reason for unit, reason, _ in fit.dropped}
+    sums = group.groupby("clinic_id")[["n_responses", "sum_score"]].sum()
+    rows = []
+    for clinic_id, n, total in sums.itertuples():
+        unit = fitted.get(_label(clinic_id))
+        rows.append(
+            ClinicAdjusted(
+                unit_level="clinic",
+                unit_id=str(clinic_id),
+                scale_id=key[0],
+                time_window=key[1],
+                n_responses=int(n),
+                mean_score=float(total / n),
+                adjusted_score=unit.adjusted_mean if unit else None,
+                low=max(0.0, unit.adjusted_mean - unit.margin) if unit else None,
+                high=min(100.0, unit.adjusted_mean + unit.margin) if unit else None,
+                std_error=unit.std_error if unit else None,
+                rating=RATINGS[unit.rating] if unit else None,
+                reason=None if unit else reasons.get(_label(clinic_id), fit.refusal),
+            )
+        )
+    return rows
+
+
+def _coefficient_rows(key: tuple[str, str], fit: CaseMix, gone: Sequence[str]) -> list[CaseMixCoefficient]:
+    rows = [
+        CaseMixCoefficient(*key, one.adjuster, one.estimate, one.std_error, one.p_value) for one in fit.coefficients
+    ]
+    rows += [
+        CaseMixCoefficient(*key, name, None, None, None, "Left out: it never varies, or follows from the others.")
+        for name in gone
+    ]
+    rows.append(CaseMixCoefficient(*key, ALL_EQUAL, None, None, fit.p_value, fit.refusal or fit.f_reason))
+    return rows
+
+
+def _typed(rows: Sequence[Any], kind: type, numbers: Sequence[str]) -> pd.DataFrame:
+    """The records as a frame with types that do not depend on what is missing."""
+    names = [field.name for field in fields(kind)]
+    frame = pd.DataFrame([astuple(row) for row in rows], columns=names)
+    types = {name: "Float64" if name in numbers else "int64" if name.startswith("n_") else "string" for name in names}
+    return frame.astype(types)
 
 
 def case_mix_result(

@@ -278,6 +278,17 @@ def jackknife_ratio(weighted: Weighted, y: Floats, x: Floats) -> tuple[float, fl
     return value, float(np.sqrt(((1 - design.fraction[of]) * (n - 1) / n * apart).sum()))
 
 
+def explained(weighted: Weighted, z: Floats) -> Floats:
+    """What the calibration's terms explain of `z` (n): fitted values of a regression with the weights drawn."""
+    if not weighted.terms.shape[1]:
+        return np.zeros(len(z))
+    scaled, _ = _scaled(weighted.terms)
+    drawn = weighted.design.weights
+    slopes = np.linalg.lstsq(_gram(scaled, drawn), scaled.T @ (drawn * z), rcond=1e-12)[0]
+    fitted: Floats = scaled @ slopes
+    return fitted
+
+
 def kish_design_effect(weights: Floats) -> float:
     """How many times larger a mean's variance is than with equal weights: n * sum of squares / square of the sum."""
     return float(len(weights) * (weights @ weights) / weights.sum() ** 2)
@@ -385,10 +396,8 @@ def _error(weighted: Weighted, z: Floats) -> float:
             for codes, weights in weighted.stopped:
                 drawn = np.bincount(codes, weights=design.weights)
                 part = part - weights * (np.bincount(codes, weights=design.weights * part / weights) / drawn)[codes]
-    elif weighted.terms.shape[1]:
-        scaled, _ = _scaled(weighted.terms)
-        slopes = np.linalg.lstsq(_gram(scaled, design.weights), scaled.T @ (design.weights * z), rcond=1e-12)[0]
-        part = weighted.weights * (z - scaled @ slopes)
+    else:
+        part = part - weighted.weights * explained(weighted, z)
     by_cluster = np.bincount(design.clusters, weights=part, minlength=len(design.stratum_of_cluster))
     n = design.n_clusters
     means = np.bincount(design.stratum_of_cluster, weights=by_cluster, minlength=len(n)) / n
