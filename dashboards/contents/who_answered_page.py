@@ -269,7 +269,7 @@ def _shifts_section(marts: Marts) -> Section:
         text = "No shift of more than 10 points, and no break, was found."
     else:
         text = "No check of this kind could be made yet."
-    panel = Panel("shifts", sentences=(text,), items=items, links=(Link("quality.html", "All checks"),))
+    panel = Panel("mix-shifts", sentences=(text,), items=items, links=(Link("quality.html", "All checks"),))
     return Section("shifts", "Did the mix of those who answer change?", panels=(panel,))
 
 
@@ -316,7 +316,7 @@ def _clinics_section(marts: Marts) -> Section:
             frame,
         ),
     )
-    named = coefficients[coefficients["adjuster"] != _ALL_EQUAL].reset_index(drop=True)
+    named = coefficients[coefficients["adjuster"] != _ALL_EQUAL].sort_values("adjuster").reset_index(drop=True)
     named = named.assign(words=[_adjuster_words(text) for text in named["adjuster"]])
     rules = Panel(
         "case-mix-coefficients",
