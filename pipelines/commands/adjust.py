@@ -29,22 +29,28 @@ def adjust(
     file: Annotated[
         Path | None, typer.Argument(metavar="FILE", help="A CSV or Parquet file, one row per answer.")
     ] = None,
-    outcome: Annotated[str, typer.Option(help="The column to adjust; several: A,B.")] = "",
-    unit: Annotated[str, typer.Option(help="The column that names the unit: clinic, provider, plan.")] = "",
-    adjusters: Annotated[str, typer.Option(help="Columns to adjust by: A,B. Text columns become levels.")] = "",
+    outcome: Annotated[str | None, typer.Option(help="The column to adjust; several: A,B.")] = None,
+    unit: Annotated[str | None, typer.Option(help="The column that names the unit: clinic, provider, plan.")] = None,
+    adjusters: Annotated[
+        str | None, typer.Option(help="Columns to adjust by: A,B. Text columns become levels.")
+    ] = None,
     composite: Annotated[bool, typer.Option("--composite", help="The outcomes as one mean of items.")] = False,
-    categorical: Annotated[str, typer.Option(help="Adjusters whose numbers are names of groups: A,B.")] = "",
+    categorical: Annotated[str | None, typer.Option(help="Adjusters whose numbers are names of groups: A,B.")] = None,
     minimum: Annotated[float | None, typer.Option("--min", help="The lowest valid answer; lower is missing.")] = None,
     maximum: Annotated[float | None, typer.Option("--max", help="The highest valid answer; higher is missing.")] = None,
-    reverse: Annotated[str, typer.Option(help="Outcomes to turn round (min + max - answer): A,B.")] = "",
-    missing: Annotated[str, typer.Option(help="Codes that stand for no answer, in every column: 97,98,99.")] = "",
-    cuts: Annotated[str, typer.Option(help="Also adjusted shares of categories: their upper ends, as in 6,8.")] = "",
+    reverse: Annotated[str | None, typer.Option(help="Outcomes to turn round (min + max - answer): A,B.")] = None,
+    missing: Annotated[
+        str | None, typer.Option(help="Codes that stand for no answer, in every column: 97,98,99.")
+    ] = None,
+    cuts: Annotated[
+        str | None, typer.Option(help="Also adjusted shares of categories: their upper ends, as in 6,8.")
+    ] = None,
     missing_adjusters: Annotated[
         str, typer.Option(help="unit-mean: a missing adjuster is the unit's mean; drop: its record is left out.")
     ] = "unit-mean",
     variance: Annotated[str, typer.Option(help="program (CAHPS 4.1c) or manual (with n / (n - 1)).")] = "program",
     query: Annotated[str | None, typer.Option(help="In place of FILE: SQL on a release's analysts.duckdb.")] = None,
-    workspace: Annotated[Path | None, typer.Option("--workspace", "-w", help="Whose release --query asks.")] = None,
+    workspace: Annotated[Path, typer.Option("--workspace", "-w", help="Whose release the query asks.")] = Path("."),
     as_json: Annotated[bool, typer.Option("--json", help="For a program to read, at full precision.")] = False,
 ) -> None:
     """Compare units as if all had the same patients (case-mix adjustment of CAHPS).

@@ -68,7 +68,7 @@ def weight(
             raise SettingsError(f"{option} {value} is not known", remedy=f"one of: {', '.join(known)}")
     if outcome is None and (denominator or by or terms):
         raise SettingsError(
-            "--denominator, --by and --terms say what to estimate of an outcome", remedy="give --outcome"
+            "no outcome is named, and --denominator, --by and --terms need one", remedy="give --outcome"
         )
     totals = None
     if margins is not None:

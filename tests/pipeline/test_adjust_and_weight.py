@@ -99,7 +99,7 @@ def test_adjust_refuses_with_a_reason(answers: Path, options: tuple[str, ...], w
         (("adjust", *ADJUST, "--missing", "x"), SettingsError, "--missing takes numbers"),
         (("adjust", *ADJUST, "--variance", "none"), SettingsError, "--variance none is not known"),
         (("weight", "--method", "guess"), SettingsError, "--method guess is not known"),
-        (("weight", "--by", "seen"), SettingsError, "say what to estimate"),
+        (("weight", "--by", "seen"), SettingsError, "no outcome is named"),
         (("weight", "--weights", "nothing"), BadInputError, "no column 'nothing'"),
     ],
 )
