@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from trust.case_mix import (
@@ -12,6 +13,7 @@ from trust.case_mix import (
     adjust,
     case_mix_result,
     category_indicators,
+    clinics_adjusted,
     dummies,
     moments_of_cells,
     moments_of_rows,
@@ -226,3 +228,57 @@ def test_units_come_in_the_order_of_numbers_then_names() -> None:
     units = np.array([10, 10, 9, 9, 2.0, 2.0, 1, 1], dtype=object)
     ours = adjust(fit(outcomes, units, np.zeros((8, 0))))
     assert [unit.unit for unit in ours.units] == ["1", "2", "9", "10"]
+
+
+def clinic_cells(**change: object) -> pd.DataFrame:
+    """marts.case_mix_cells of three clinics whose answers differ by age and channel only."""
+    rows = []
+    for clinic, share in (("A", 4), ("B", 10), ("C", 20)):
+        for age, n in (("18-64", 3 * share), ("65+", 100 - 3 * share)):
+            for channel in ("sms", "phone"):
+                mean = 60.0 + 10 * (age == "65+") + 5 * (channel == "phone")
+                sums = {"n_responses": n, "sum_score": n * mean, "sum_square": n * (mean**2 + 25)}
+                names = {"clinic_id": clinic, "age_band": age, "channel": channel, "lag_group": "0-7 days"}
+                rows.append({"scale_id": "s", "time_window": "last_12_months", **names, **sums})
+    return pd.DataFrame(rows).assign(**change)
+
+
+def test_clinics_that_differ_by_their_patients_only_are_equal_once_adjusted() -> None:
+    clinics, coefficients = clinics_adjusted(clinic_cells())
+    assert clinics["unit_id"].tolist() == ["A", "B", "C"]
+    assert np.ptp(clinics["mean_score"].astype(float)) > 3
+    assert np.ptp(clinics["adjusted_score"].astype(float)) < 1e-9
+    assert (clinics["rating"] == "average").all()
+    worth = coefficients.set_index("adjuster")["estimate"]
+    # The commonest level is what others are compared with: 65+, and of two equal channels the first in order.
+    assert worth["age_band=18-64"] == pytest.approx(-10)
+    assert worth["channel=sms"] == pytest.approx(-5)
+    assert coefficients.set_index("adjuster").loc["all clinics equal", "p_value"] == pytest.approx(1)
+
+
+def test_clinics_and_levels_with_few_answers_are_named_or_counted_as_not_recorded() -> None:
+    cells = clinic_cells()
+    lonely = cells.iloc[[0]].assign(clinic_id="D", n_responses=1, sum_score=50.0, sum_square=2500.0)
+    rare = cells.iloc[[0]].assign(age_band="rare", n_responses=10, sum_score=600.0, sum_square=36000.0)
+    elsewhere = cells.iloc[[0]].assign(clinic_id=None)
+    clinics, coefficients = clinics_adjusted(pd.concat([cells, lonely, rare, elsewhere], ignore_index=True))
+    assert clinics["unit_id"].tolist() == ["A", "B", "C", "D"]
+    assert "only one usable answer" in clinics["reason"].iloc[3]
+    assert clinics["adjusted_score"].isna().tolist() == [False, False, False, True]
+    assert "age_band=rare" not in set(coefficients["adjuster"])
+
+
+def test_clinics_without_visits_on_record_are_compared_as_they_are() -> None:
+    clinics, coefficients = clinics_adjusted(clinic_cells(age_band=None, channel=None, lag_group=None))
+    assert clinics["adjusted_score"].tolist() == pytest.approx(clinics["mean_score"].tolist())
+    assert coefficients["adjuster"].tolist() == ["all clinics equal"]
+
+
+def test_one_clinic_and_none_give_tables_with_their_columns() -> None:
+    clinics, coefficients = clinics_adjusted(clinic_cells(clinic_id="only"))
+    assert clinics["reason"].tolist() == ["Fewer than two units have answers enough to be compared."]
+    assert coefficients["reason"].tolist() == ["Fewer than two units have answers enough to be compared."]
+    empty, nothing = clinics_adjusted(clinic_cells().iloc[:0])
+    assert empty.empty
+    assert "adjusted_score" in empty.columns
+    assert nothing.empty
