@@ -11,7 +11,9 @@ from typing import Any
 import dagster as dg
 
 from assets.warehouse import WarehouseResource
+from trust.case_mix import clinics_adjusted
 from trust.estimate import effects_frame, estimate_strategies, event_effects_frame
+from trust.nonresponse import weighted_trust
 from trust.reliability import instrument_health
 
 
@@ -66,4 +68,72 @@ def instrument_health_asset(warehouse: WarehouseResource) -> dg.MaterializeResul
     return dg.MaterializeResult(metadata={"n_rows": len(frame)})
 
 
-ESTIMATE_ASSETS = [strategy_estimates, instrument_health_asset]
+@dg.multi_asset(
+    name="case_mix",
+    specs=[
+        dg.AssetSpec(
+            ["marts", "clinics_adjusted"],
+            deps=[["marts", "case_mix_cells"]],
+            group_name="estimates",
+            kinds={"python"},
+            description="One row per clinic: its mean score, plain and as if all clinics had the same patients.",
+        ),
+        dg.AssetSpec(
+            ["marts", "case_mix_coefficients"],
+            deps=[["marts", "case_mix_cells"]],
+            group_name="estimates",
+            kinds={"python"},
+            description="One row per adjuster: what it is worth in points of the score.",
+        ),
+    ],
+)
+def case_mix_assets(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult[Any]]:
+    """Clinics compared as if all had the same patients, and the coefficients that this rests on."""
+    with warehouse.step("marts.clinics_adjusted") as open_warehouse:
+        clinics, coefficients = clinics_adjusted(open_warehouse.frame("select * from marts.case_mix_cells"))
+        frames = {"clinics_adjusted": clinics, "case_mix_coefficients": coefficients}
+        for name, frame in frames.items():
+            open_warehouse.write_frame(f"marts.{name}", frame)
+    for name, frame in frames.items():
+        yield dg.MaterializeResult(asset_key=["marts", name], metadata={"n_rows": len(frame)})
+
+
+PLAIN_TRUST = (
+    "select trust.* from marts.{table} as trust inner join core.calendar on scale_id = primary_scale_id "
+    "where unit_level = 'organisation' order by {period}"
+)
+
+
+@dg.multi_asset(
+    name="trust_weighted",
+    specs=[
+        dg.AssetSpec(
+            ["marts", name],
+            deps=[["marts", "respondent_cells"], ["marts", plain]],
+            group_name="estimates",
+            kinds={"python"},
+            description=f"One row per {period}: trust weighted to all visits beside plain, with bounds.",
+        )
+        for name, plain, period in (
+            ("trust_weighted", "trust_by_period", "month"),
+            ("trust_weighted_summary", "trust_summary", "time window"),
+        )
+    ],
+)
+def trust_weighted_assets(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult[Any]]:
+    """Trust as it would be had all who were asked answered."""
+    with warehouse.step("marts.trust_weighted") as open_warehouse:
+        cells = open_warehouse.frame("select * from marts.respondent_cells")
+        months = open_warehouse.frame(PLAIN_TRUST.format(table="trust_by_period", period="period_start"))
+        windows = open_warehouse.frame(PLAIN_TRUST.format(table="trust_summary", period="time_window"))
+        frames = {
+            "trust_weighted": weighted_trust(cells, months, "period_start"),
+            "trust_weighted_summary": weighted_trust(cells, windows, "time_window", windows),
+        }
+        for name, frame in frames.items():
+            open_warehouse.write_frame(f"marts.{name}", frame)
+    for name, frame in frames.items():
+        yield dg.MaterializeResult(asset_key=["marts", name], metadata={"n_rows": len(frame)})
+
+
+ESTIMATE_ASSETS = [case_mix_assets, trust_weighted_assets, strategy_estimates, instrument_health_asset]

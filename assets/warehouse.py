@@ -59,7 +59,12 @@ def type_by_name(column: str) -> str:
         return "bigint"
     if column.startswith("is_"):
         return "boolean"
-    if column.endswith(("_score", "_share", "_value", "_error")) or column in {"estimate", "low", "high", "alpha"}:
+    if column.endswith(("_score", "_share", "_value", "_error", "_low", "_high")) or column in {
+        "estimate",
+        "low",
+        "high",
+        "alpha",
+    }:
         return "double"
     return "varchar"
 

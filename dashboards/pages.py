@@ -10,6 +10,7 @@ from dashboards.contents.overview import overview
 from dashboards.contents.quality_page import quality_page
 from dashboards.contents.strategy_page import strategy_page
 from dashboards.contents.truth_page import truth_page
+from dashboards.contents.who_answered_page import who_answered_page
 from dashboards.marts import Marts
 from dashboards.parts import Page
 
@@ -18,7 +19,7 @@ def all_pages(marts: Marts) -> list[Page]:
     """Every page of a release, in the order of the navigation; the truth, where it is known, comes last."""
     pages = [overview(marts)]
     pages += [strategy_page(marts, row) for row in marts.strategies.to_dict("records")]
-    pages += [quality_page(marts), methods_page(marts)]
+    pages += [who_answered_page(marts), quality_page(marts), methods_page(marts)]
     if not marts.frames["truth"].empty:
         pages.append(truth_page(marts))
     return pages

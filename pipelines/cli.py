@@ -19,7 +19,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from assets.workspace import Workspace, make_workspace
+from pipelines.commands.adjust import adjust
 from pipelines.commands.estimate import estimate
+from pipelines.commands.weight import weight
 from trust.errors import EXIT_INTERNAL_ERROR, BadInputError, MendError, SettingsError, StorageError
 
 EXIT_CODES = """\
@@ -245,6 +247,8 @@ def export(
 
 
 app.command()(estimate)
+app.command()(adjust)
+app.command()(weight)
 
 
 def main() -> None:

@@ -136,6 +136,17 @@ _TRUST_SPLITS = (
     Split("n_invited", ("response_share",), hides_whole=True),
     Split("n_responses", ("top_n",)),
 )
+# Best less worst is the share that did not answer: they go with it.
+_BOUNDS = ("worst_score", "best_score")
+_WEIGHTED_MEASURES = (
+    "n_patients", "response_share", "mean_score", "low", "high", "raked_score", "raked_low", "raked_high",
+    "propensity_score", "propensity_low", "propensity_high", "n_effective", "n_levels_merged", *_BOUNDS,
+)  # fmt: skip
+_WEIGHTED_COUNTS = (
+    Count("n_invited", "visits", with_it=("response_share", *_BOUNDS)),
+    Count("n_responses", "responses", people="n_patients", with_it=_WEIGHTED_MEASURES),
+    Count("response_share", "visits answered", share_of="n_invited", with_it=_BOUNDS),
+)
 _DELIVERED_SHARE = ("delivered_share", "low", "high")
 _NOTICED_SHARE = ("noticed_share", "noticed_low", "noticed_high")
 _DELIVERY_COUNTS = (
@@ -169,6 +180,33 @@ _FEW_PATIENTS = "Not shown: too few patients."
 RULES: Final[Mapping[str, TableRule]] = {
     "trust_by_period": TableRule(_TRUST_COUNTS, _TRUST_SPLITS, scope=("scale_id",), time="period_start"),
     "trust_summary": TableRule(_TRUST_COUNTS, _TRUST_SPLITS, scope=("scale_id",), time="time_window"),
+    "trust_weighted": TableRule(_WEIGHTED_COUNTS, _TRUST_SPLITS[:2], scope=("scale_id",), time="period_start"),
+    "trust_weighted_summary": TableRule(_WEIGHTED_COUNTS, _TRUST_SPLITS[:2], scope=("scale_id",), time="time_window"),
+    "who_answered": TableRule(
+        (
+            Count("n_invited", "visits", with_it=("response_share", "low", "high", "visits_share")),
+            Count("n_visits_answered", "visits answered", with_it=("response_share", "low", "high", "answers_share")),
+        ),
+        (Split("n_invited", ("n_visits_answered",), hides_whole=True),),
+        scope=("scale_id", "group_kind"),
+        has_units=False,
+        time="time_window",
+        categories=Categories("respondent_group", total="all"),
+    ),
+    "clinics_adjusted": TableRule(
+        (
+            Count(
+                "n_responses",
+                "responses",
+                with_it=("mean_score", "adjusted_score", "low", "high", "std_error", "rating"),
+            ),
+        ),
+        scope=("scale_id",),
+        time="time_window",
+        texts={"reason": "Not shown: too few answers."},
+    ),
+    # Of all clinics together, and no level of fewer than the minimum is in it: nothing to count.
+    "case_mix_coefficients": TableRule((), has_units=False),
     "strategy_trajectories": TableRule(
         (
             Count(

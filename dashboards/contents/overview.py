@@ -627,7 +627,11 @@ def _belief_panel(marts: Marts) -> Panel:
         subtitle="Who answered, and what the checks say",
         sentences=tuple(sentences),
         items=items,
-        links=(Link("quality.html", "All checks"), Link("methods.html", "How it is computed")),
+        links=(
+            Link("who-answered.html", "Who answered?"),
+            Link("quality.html", "All checks"),
+            Link("methods.html", "How it is computed"),
+        ),
     )
 
 

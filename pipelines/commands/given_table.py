@@ -18,15 +18,20 @@ from trust.errors import BadInputError, SettingsError
 NO_VALUE = ["", "NA", "NaN", "nan", "NULL", "null", "."]
 """Texts that stand for a missing value in the files of statistical programs."""
 
+TEXTS_AS_WRITTEN = ["NULL", "BIGINT", "DOUBLE", "DATE", "TIME", "TIMESTAMP", "VARCHAR"]
+"""Types a column of a CSV may be read as where levels keep their names: 'Yes' and 'T' are then no truth values."""
+
 PARQUET = (".parquet", ".pq")
 
 
 @contextmanager
 def given_table(
-    file: Path | None, query: str | None = None, workspace: Path | None = None
+    file: Path | None, query: str | None = None, workspace: Path | None = None, keeps_levels: bool = False
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection with the view `given`: the rows of `file` (CSV, also compressed, or Parquet), or those of `query`
     on the analysts' file of the workspace's current release, which is opened read-only.
+
+    `keeps_levels` reads columns of a CSV such as Yes and No as the texts they are, not as truth values.
 
     Raises SettingsError where not exactly one of the two is given, BadInputError where it cannot be read.
     """
@@ -38,7 +43,7 @@ def given_table(
         connection.execute("set enable_progress_bar = false")
         try:
             if file is not None:
-                _view_of_file(connection, file)
+                _view_of_file(connection, file, keeps_levels)
             else:
                 _view_of_query(connection, str(query), Workspace((workspace or Path(".")).resolve()))
         except duckdb.Error as error:
@@ -79,7 +84,7 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _view_of_file(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
+def _view_of_file(connection: duckdb.DuckDBPyConnection, file: Path, keeps_levels: bool) -> None:
     if not file.is_file():
         raise BadInputError("there is no such file", place=str(file), remedy="check its name and folder")
     path = str(file).replace("'", "''")
@@ -88,6 +93,8 @@ def _view_of_file(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
         return
     no_value = ", ".join(f"'{text}'" for text in NO_VALUE)
     options = f"header = true, sample_size = -1, nullstr = [{no_value}]"
+    if keeps_levels:
+        options += f", auto_type_candidates = {TEXTS_AS_WRITTEN}"
     connection.execute(f"create table given as select * from read_csv('{path}', {options})")
 
 

@@ -422,6 +422,129 @@ score_findings as (
     cross join calendar
 ),
 
+-- 8. The mix of those who answer around a roll-out: the three months before it against the three from it on.
+rollouts as (
+    select
+        strategy_id,
+        unit_level,
+        unit_id,
+        cast(date_trunc('month', min(start_date)) as date) as first_month,
+    from core.interventions
+    where unit_level in ('clinic', 'provider')
+    group by all
+),
+
+rollout_months as (
+    select strategy_id, min(first_month) as first_month from rollouts group by strategy_id
+),
+
+near_rollouts as (
+    select
+        rollouts.strategy_id,
+        answers.visit_id,
+        answers.channel,
+        answers.experience_date >= rollouts.first_month as is_after,
+    from core.responses as answers
+    inner join rollouts
+        on case rollouts.unit_level when 'clinic' then answers.clinic_id else answers.provider_id end
+            = rollouts.unit_id
+        and answers.experience_date >= rollouts.first_month - interval 3 months
+        and answers.experience_date < rollouts.first_month + interval 3 months
+),
+
+mix_members as (
+    select strategy_id, is_after, 'channel' as kind, channel as part from near_rollouts where channel is not null
+    union all
+    select near_rollouts.strategy_id, near_rollouts.is_after, 'age', visits.age_band
+    from near_rollouts
+    inner join core.visits as visits using (visit_id)
+    where visits.age_band is not null
+),
+
+mix_parts as (
+    select
+        strategy_id,
+        kind,
+        part,
+        count_if(not is_after) as n_part_before,
+        count_if(is_after) as n_part_after,
+    from mix_members
+    group by all
+),
+
+mix_counts as (
+    select
+        *,
+        sum(n_part_before) over of_kind as n_before,
+        sum(n_part_after) over of_kind as n_after,
+    from mix_parts
+    window of_kind as (partition by strategy_id, kind)
+),
+
+-- The part that moved most speaks for its kind.
+mix_shifts as (
+    select
+        *,
+        n_part_before / n_before as share_before,
+        n_part_after / n_after as share_after,
+    from mix_counts
+    where least(n_before, n_after) >= 30 and abs(n_part_after / n_after - n_part_before / n_before) > 0.1
+    qualify
+        row_number() over (
+            partition by strategy_id, kind
+            order by round(abs(n_part_after / n_after - n_part_before / n_before), 9) desc, part
+        ) = 1
+),
+
+mix_findings as (
+    select
+        'mix_at_rollout' as check_id,
+        mix_shifts.strategy_id || ' by ' || mix_shifts.kind as subject,
+        rollout_months.first_month as period_start,
+        mix_shifts.n_after as n_rows,
+        mix_shifts.n_part_after as n_flagged,
+        'warn' as status,
+        case
+            when least(
+                mix_shifts.n_part_before,
+                mix_shifts.n_before - mix_shifts.n_part_before,
+                mix_shifts.n_part_after,
+                mix_shifts.n_after - mix_shifts.n_part_after
+            ) < calendar.minimum_cell
+                then format(
+                    'Where {} was rolled out, the share of answers {} moved by more than 10 points: '
+                    || 'part of a change in trust may be that others answer.',
+                    replace(mix_shifts.strategy_id, '_', ' '),
+                    case mix_shifts.kind when 'age' then 'by people aged ' else 'by ' end || mix_shifts.part
+                )
+            else format(
+                'Where {} was rolled out, answers {} went from {:.0f} % to {:.0f} % of all: '
+                || 'part of a change in trust may be that others answer.',
+                replace(mix_shifts.strategy_id, '_', ' '),
+                case mix_shifts.kind when 'age' then 'by people aged ' else 'by ' end || mix_shifts.part,
+                100 * mix_shifts.share_before,
+                100 * mix_shifts.share_after
+            )
+        end as sentence,
+    from mix_shifts
+    inner join rollout_months using (strategy_id)
+    cross join calendar
+),
+
+mix_all_clear as (
+    select
+        'mix_at_rollout' as check_id,
+        'all' as subject,
+        null as period_start,
+        sum(n_before + n_after) as n_rows,
+        0 as n_flagged,
+        'ok' as status,
+        'Around no roll-out did the share of an age band or a channel among the answers move by more than 10 points.'
+            as sentence,
+    from (select distinct strategy_id, kind, n_before, n_after from mix_counts where least(n_before, n_after) >= 30)
+    having count(*) > 0 and not exists (select 1 from mix_shifts)
+),
+
 findings as (
     select * from break_findings
     union all
@@ -438,6 +561,10 @@ findings as (
     select * from channel_findings
     union all
     select * from score_findings
+    union all
+    select * from mix_findings
+    union all
+    select * from mix_all_clear
 ),
 
 result as (

@@ -546,6 +546,77 @@ def _quality(scale_id: str) -> tuple[DataFrame, DataFrame]:
     return frame("data_quality", checks), frame("instrument_health", health)
 
 
+def _weighted(table: str, trust: DataFrame) -> DataFrame:
+    """Months or windows of the organisation, weighted 0.8 points below plain."""
+    rows = trust[(trust["unit_level"] == "organisation") & trust["n_invited"].notna()].reset_index(drop=True)
+    mean, share = rows["mean_score"].astype(float), rows["response_share"].astype(float)
+    weighted = rows.assign(
+        raked_score=mean - 0.8,
+        raked_low=mean - 2.0,
+        raked_high=mean + 0.4,
+        propensity_score=mean - 0.9,
+        propensity_low=mean - 2.2,
+        propensity_high=mean + 0.4,
+        worst_score=share * mean,
+        best_score=share * mean + (1 - share) * 100,
+        n_effective=(rows["n_responses"].astype(float) * 0.9).round(),
+        n_levels_merged=0,
+        reason=None,
+    )
+    return weighted[list(COLUMNS[table])]
+
+
+def _answered(scale_id: str) -> dict[str, DataFrame]:
+    """Who answered, and clinics adjusted: the old answer most, Emergency lies below the others."""
+    where = {"scale_id": scale_id, "time_window": "last_12_months"}
+    ages = {"18-34": (3000, 600), "35-64": (9000, 2700), "65+": (8000, 3700), "all": (20000, 7000)}
+    channels = {"paper": 2400, "phone": 1600, "sms": 3000, "all": 7000}
+    groups = [
+        where
+        | {
+            "group_kind": kind,
+            "respondent_group": name,
+            "n_invited": visits if kind == "age_band" or name == "all" else None,
+            "n_visits_answered": n,
+            "response_share": n / visits,
+            "low": n / visits - 0.01,
+            "high": n / visits + 0.01,
+            "visits_share": visits / 20000 if kind == "age_band" or name == "all" else None,
+            "answers_share": n / 7000,
+        }
+        for kind, of in (("age_band", ages), ("channel", {name: (20000, n) for name, n in channels.items()}))
+        for name, (visits, n) in of.items()
+    ]
+    clinics = [
+        where
+        | {
+            "unit_level": "clinic",
+            "unit_id": clinic,
+            "n_responses": 400,
+            "mean_score": 62.0 if clinic == "Emergency" else 70.0 + number,
+            "adjusted_score": 63.1 if clinic == "Emergency" else 69.6 + number,
+            "low": 61.0 if clinic == "Emergency" else 67.5 + number,
+            "high": 65.2 if clinic == "Emergency" else 71.7 + number,
+            "std_error": 1.1,
+            "rating": "below" if clinic == "Emergency" else "average",
+        }
+        for number, clinic in enumerate(CLINICS)
+    ]
+    clinics[-1] |= {"adjusted_score": None, "low": None, "high": None, "std_error": None, "rating": None}
+    clinics[-1] |= {"reason": "No record of the unit has a value of 'age_band=65+', so it cannot be adjusted for."}
+    coefficients = [
+        where | {"adjuster": "age_band=65+", "estimate": 2.4, "std_error": 0.5, "p_value": 0.0001},
+        where | {"adjuster": "channel=phone", "estimate": 3.1, "std_error": 0.6, "p_value": 0.0001},
+        where | {"adjuster": "lag_group=8-30 days", "reason": "Left out: it never varies, or follows from the others."},
+        where | {"adjuster": "all clinics equal", "p_value": 0.003},
+    ]
+    return {
+        "who_answered": frame("who_answered", groups),
+        "clinics_adjusted": frame("clinics_adjusted", clinics),
+        "case_mix_coefficients": frame("case_mix_coefficients", coefficients),
+    }
+
+
 def full() -> dict[str, DataFrame]:
     """A whole made-up hospital with its truth."""
     rng = np.random.default_rng(20261101)
@@ -558,6 +629,9 @@ def full() -> dict[str, DataFrame]:
     return {
         "trust_by_period": trust_by_period,
         "trust_summary": trust_summary,
+        "trust_weighted": _weighted("trust_weighted", trust_by_period),
+        "trust_weighted_summary": _weighted("trust_weighted_summary", trust_summary),
+        **_answered("wfpts5"),
         "strategy_trajectories": trajectories,
         "strategy_effects": _effects(),
         "strategy_event_effects": event_effects,
@@ -716,6 +790,8 @@ _KEYS = {
     "instrument_id",
     "instrument_version",
     "delivery_measure",
+    "group_kind",
+    "respondent_group",
 }
 
 

@@ -87,7 +87,7 @@ def test_the_site_has_every_page_and_lists_what_it_wrote(tmp_path: Path) -> None
     written = write_site(tmp_path, bare | {"truth": frames.full()["truth"]}, about)
     names = {path.relative_to(tmp_path).as_posix() for path in written}
     strategies = {f"strategy-{row[0]}.html" for row in frames.STRATEGIES}
-    pages_expected = {"index.html", "quality.html", "methods.html", "truth.html"} | strategies
+    pages_expected = {"index.html", "who-answered.html", "quality.html", "methods.html", "truth.html"} | strategies
     assert {name for name in names if name.endswith(".html")} == pages_expected
     assert {"assets/style.css", "assets/pages.js", "assets/plotly.min.js"} <= names
     assert written == sorted(path for path in tmp_path.rglob("*") if path.is_file())
@@ -105,7 +105,7 @@ def test_truth_is_the_last_page_and_only_there_when_known(sites: dict[str, Path]
     assert not (sites["refusals"] / "truth.html").exists()
     navigation = re.findall(r'<li><a href="([^"]+)"', (sites["full"] / "index.html").read_text(encoding="utf-8"))
     assert navigation[0] == "index.html"
-    assert navigation[9] == "truth.html"
+    assert navigation[10] == "truth.html"
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -214,6 +214,33 @@ def test_without_strategies_the_pages_say_so_and_what_to_do(sites: dict[str, Pat
     assert "It is not a measure of trust." in said
     assert "No promise is on record yet." in said
     assert "Who answered is not known" in text(sites, "no_strategies", "quality.html")
+
+
+def test_who_answered_says_weighted_beside_plain(sites: dict[str, Path]) -> None:
+    said = text(sites, "full", "who-answered.html")
+    row = Marts.of(frames.full(), frames.about()).row("trust_weighted_summary", time_window="last_12_months")
+    assert f"trust is {words.number(row['raked_score'])}, not {words.number(row['mean_score'])}." in said
+    assert f"between {words.number(row['worst_score'])} and {words.number(row['best_score'])}." in said
+    assert "Most often answered: 65+ (46.2 % of visits); least often: 18-34 (20.0 %)." in said
+    assert "18-34: 15 % of visits, 9 % of answers; 20 % answered" in figure_text(sites["full"], "who-answered.html")
+    assert "Emergency lies below the mean of the clinics, by more than chance." in said
+    assert "with probability 0.003." in said
+    assert "Answered after 8-30 days" in said
+    assert "so it cannot be adjusted for." in said
+
+
+def test_who_answered_makes_nothing_up(sites: dict[str, Path]) -> None:
+    said = text(sites, "no_strategies", "who-answered.html")
+    assert "Who answered? Not known: no visits are on record." in said
+    assert "Weights need the list of all visits" in said
+    hidden = text(sites, "suppressed", "who-answered.html")
+    assert "Who answered? Not shown (fewer than 11)." in hidden
+    assert "Too few groups are known, or shown, to be compared." in hidden
+
+
+def figure_text(site: Path, name: str) -> str:
+    """The page as written, figures included, with plain blanks."""
+    return (site / name).read_text(encoding="utf-8").replace("\\u00a0", " ").replace("\u00a0", " ")
 
 
 def test_refusals_give_their_reason(sites: dict[str, Path]) -> None:

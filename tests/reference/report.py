@@ -12,7 +12,9 @@ from pathlib import Path
 from tests.reference.comparison import Comparison, largest
 
 CASES = {
+    "cahps_ahrq_41c": "tests.reference.test_cahps_ahrq_41c",
     "did_mpdta": "tests.reference.test_did_mpdta",
+    "survey_api": "tests.reference.test_survey_api",
     "sunab_base_stagg": "tests.reference.test_sunab_base_stagg",
     "compress_trade": "tests.reference.test_compress_trade",
 }

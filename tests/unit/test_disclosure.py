@@ -820,3 +820,73 @@ def test_a_hundred_clinics_three_years_and_three_scales_take_seconds() -> None:
     shown = safe["trust_by_period"]["n_responses"].dropna()
     assert shown.min() >= MINIMUM_CELL
     assert len(shown) > 0.5 * len(months)
+
+
+def adjusted_clinics(n: dict[str, int]) -> pd.DataFrame:
+    """clinics_adjusted with these answers by clinic."""
+    return pd.DataFrame(
+        [
+            {"unit_level": "clinic", "unit_id": clinic, "scale_id": "wfpts5", "time_window": "last_12_months",
+             "n_responses": count, "mean_score": 70.0, "adjusted_score": 71.0, "low": 69.0, "high": 73.0,
+             "std_error": 1.0, "rating": "average", "reason": None if count > 1 else "Only one usable answer.",
+             "suppressed_reason": None}
+            for clinic, count in n.items()
+        ]
+    )  # fmt: skip
+
+
+def test_a_clinic_s_adjusted_score_goes_with_its_answers_and_its_reason_tells_no_count() -> None:
+    n = {"A": 40, "B": 30, "C": 7, "D": 1}
+    summary = adjusted_clinics({**n, "all": 78}).drop(columns=["adjusted_score", "std_error", "rating", "reason"])
+    summary.loc[summary["unit_id"] == "all", "unit_level"] = "organisation"
+    summary = summary.assign(
+        n_patients=summary["n_responses"], n_invited=summary["n_responses"] * 4, response_share=0.25, top_n=None,
+        top_share=None, window_start=pd.Timestamp("2025-01-01"), window_end=pd.Timestamp("2025-12-31"),
+    )  # fmt: skip
+    safe = suppress_all({"trust_summary": summary, "clinics_adjusted": adjusted_clinics(n)})
+    clinics = safe["clinics_adjusted"].set_index("unit_id")
+    hidden = ["n_responses", "mean_score", "adjusted_score", "low", "high", "std_error", "rating"]
+    assert clinics.loc[["C", "D"], hidden].isna().all(axis=None)
+    assert clinics.loc["D", "reason"] == "Not shown: too few answers."
+    kept = safe["trust_summary"].set_index("unit_id")
+    assert (kept.loc[list(n), "n_responses"].isna() == clinics["n_responses"].isna()).all()
+    assert clinics.loc["A", "adjusted_score"] == 71.0
+
+
+def test_a_small_group_of_those_who_answer_is_hidden_and_not_alone() -> None:
+    ages = {"18-34": (300, 7), "35-64": (400, 120), "65+": (300, 200), "all": (1000, 327)}
+    rows = pd.DataFrame(
+        [
+            {"scale_id": "wfpts5", "time_window": "last_12_months", "group_kind": "age_band", "respondent_group": name,
+             "n_invited": visits, "n_visits_answered": n, "response_share": n / visits, "low": 0.1, "high": 0.9,
+             "visits_share": visits / 1000, "answers_share": n / 327, "suppressed_reason": None}
+            for name, (visits, n) in ages.items()
+        ]
+    )  # fmt: skip
+    safe = suppress(rows, RULES["who_answered"]).set_index("respondent_group")
+    gone = safe["n_visits_answered"].isna()
+    assert gone["18-34"]
+    assert gone.sum() >= 2
+    assert safe.loc[gone, ["response_share", "low", "high", "answers_share"]].isna().all(axis=None)
+    assert safe.loc["18-34", "suppressed_reason"] == FEWER
+
+
+def test_a_month_of_few_answers_has_no_weighted_score_and_no_bounds() -> None:
+    measures = ["mean_score", "low", "high", "raked_score", "raked_low", "raked_high", "propensity_score",
+                "propensity_low", "propensity_high", "worst_score", "best_score", "n_effective"]  # fmt: skip
+    rows = pd.DataFrame(
+        [
+            {"unit_level": "organisation", "unit_id": "all", "scale_id": "wfpts5", "period_start": month,
+             "n_invited": 400, "n_responses": n, "n_patients": n, "response_share": n / 400,
+             **dict.fromkeys(measures, 50.0), "n_levels_merged": 0, "reason": None, "suppressed_reason": None}
+            for month, n in zip(MONTHS, [100, 6, 90], strict=False)
+        ]
+    )  # fmt: skip
+    safe = suppress(rows, RULES["trust_weighted"])
+    assert safe.loc[1, ["n_responses", "response_share", *measures]].isna().all()
+    assert safe.loc[0, measures].notna().all()
+
+
+def test_coefficients_of_all_clinics_are_shown_as_they_are() -> None:
+    rows = pd.DataFrame([{"scale_id": "wfpts5", "adjuster": "age_band=65+", "estimate": 2.0, "reason": None}])
+    assert suppress(rows, RULES["case_mix_coefficients"]).equals(rows)
