@@ -19,6 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from assets.workspace import Workspace, make_workspace
+from pipelines.commands.chart import chart
 from pipelines.commands.estimate import estimate
 from trust.errors import EXIT_INTERNAL_ERROR, BadInputError, MendError, SettingsError, StorageError
 
@@ -245,6 +246,7 @@ def export(
 
 
 app.command()(estimate)
+app.command()(chart)
 
 
 def main() -> None:

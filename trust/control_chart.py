@@ -250,21 +250,33 @@ def limits(
     )
 
 
-def share_limits(segments: Segments, count: Floats, n: Floats) -> tuple[Limits, Texts]:
-    """The chart for shares chosen by the data of each segment, and its kind by point.
+def share_limits(
+    segments: Segments,
+    count: Floats,
+    n: Floats,
+    *,
+    freeze: int | None = None,
+    exclude: Booleans | None = None,
+    multiply: float = 1.0,
+) -> tuple[Limits, Texts]:
+    """The chart for shares chosen by the data of each segment, and its kind by point. Arguments are those of `limits`.
 
     Exact binomial limits, because the usual three standard deviations raise false alarms where n is small or a share is
     near 0 or 1; p-prime where the shares of a segment vary more than chance would have them (see `is_overdispersed`).
     """
-    exact, prime = limits("p_exact", segments, count, n), limits("p_prime", segments, count, n)
+    kinds: tuple[Kind, Kind] = ("p_exact", "p_prime")
+    exact, prime = (
+        limits(kind, segments, count, n, freeze=freeze, exclude=exclude, multiply=multiply) for kind in kinds
+    )
     varies = is_overdispersed(prime.spread_ratio, prime.n_points)
     chosen = {
         name: np.where(varies, getattr(prime, name), getattr(exact, name))
         for name in ("lower", "upper", "near_lower", "near_upper")
     }
-    kinds = np.where(varies, "p_prime", "p_exact")
-    return Limits("p_exact", exact.value, exact.center, **chosen, n_points=exact.n_points,
-                  spread_ratio=prime.spread_ratio), kinds  # fmt: skip
+    found = Limits(
+        "p_exact", exact.value, exact.center, **chosen, n_points=exact.n_points, spread_ratio=prime.spread_ratio
+    )
+    return found, np.where(varies, kinds[1], kinds[0])
 
 
 def is_overdispersed(spread_ratio: Floats, n_points: Integers) -> Booleans:

@@ -87,7 +87,8 @@ def _view_of_file(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
         connection.execute(f"create view given as select * from read_parquet('{path}')")
         return
     no_value = ", ".join(f"'{text}'" for text in NO_VALUE)
-    options = f"header = true, sample_size = -1, nullstr = [{no_value}]"
+    # Only 2024-01-31 is a date: left to itself the reader takes 01/02/2024 for the first of February without a word.
+    options = f"header = true, sample_size = -1, nullstr = [{no_value}], dateformat = '%Y-%m-%d'"
     connection.execute(f"create view given as select * from read_csv('{path}', {options})")
 
 
