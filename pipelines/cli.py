@@ -21,6 +21,7 @@ from rich.table import Table
 from assets.workspace import Workspace, make_workspace
 from pipelines.commands.chart import chart
 from pipelines.commands.estimate import estimate
+from pipelines.commands.funnel import funnel
 from trust.errors import EXIT_INTERNAL_ERROR, BadInputError, MendError, SettingsError, StorageError
 
 EXIT_CODES = """\
@@ -247,6 +248,7 @@ def export(
 
 app.command()(estimate)
 app.command()(chart)
+app.command()(funnel)
 
 
 def main() -> None:

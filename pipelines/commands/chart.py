@@ -267,6 +267,8 @@ def _long(table: pd.DataFrame, options: Options, times: Times, warnings: list[st
     import numpy as np
     import pandas as pd
 
+    from pipelines.commands.given_table import numbers_of
+
     groups = [table[name].astype("string").fillna("(missing)") for name in options.by]
     group = groups[0].str.cat(groups[1:], sep=" / ") if groups else pd.Series("", index=table.index)
     long = pd.DataFrame(
@@ -274,8 +276,8 @@ def _long(table: pd.DataFrame, options: Options, times: Times, warnings: list[st
             "group": group.astype(object),
             "order": times.order,
             "row": np.arange(len(table)),
-            "value": _numbers(table[options.value], options.value),
-            "n": _numbers(table[options.denominator], options.denominator) if options.denominator else np.nan,
+            "value": numbers_of(table[options.value], options.value),
+            "n": numbers_of(table[options.denominator], options.denominator) if options.denominator else np.nan,
         }
     )
     n_without = int(long["order"].isna().sum())
@@ -284,22 +286,6 @@ def _long(table: pd.DataFrame, options: Options, times: Times, warnings: list[st
     if n_without:
         warnings.append(f"{n_without} of {len(long)} rows have no time and were left out.")
     return long.dropna(subset="order")
-
-
-def _numbers(column: pd.Series, name: str) -> pd.Series:
-    """A column as numbers; true and false are 1 and 0. Raises BadInputError for text."""
-    import numpy as np
-    import pandas as pd
-
-    try:
-        numbers = pd.to_numeric(column).astype(float)
-    except (ValueError, TypeError):
-        numbers = None
-    if numbers is None:
-        raise BadInputError(f"the column {name!r} holds text", place=name, remedy="it must hold numbers only")
-    if bool(np.isinf(numbers).any()):
-        raise BadInputError(f"the column {name!r} holds an infinite number", place=name, remedy="take it out")
-    return numbers
 
 
 def _chosen(options: Options, long: pd.DataFrame) -> str:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pandas as pd
 
 from assets.workspace import Workspace
@@ -72,6 +73,19 @@ def check_columns(connection: duckdb.DuckDBPyConnection, needed: Sequence[str], 
             place=place,
             remedy=f"its columns are: {', '.join(known)}",
         )
+
+
+def numbers_of(column: pd.Series, name: str) -> pd.Series:
+    """A column as numbers; true and false are 1 and 0. Raises BadInputError for text and for what is not finite."""
+    problem = ""
+    try:
+        numbers = pd.to_numeric(column).astype(float)
+        problem = "an infinite number" if bool(np.isinf(numbers).any()) else ""
+    except (ValueError, TypeError):
+        problem = "text"
+    if problem:  # outside the handler: the error of the library quotes a value
+        raise BadInputError(f"the column {name!r} holds {problem}", place=name, remedy="it must hold numbers only")
+    return numbers
 
 
 def quoted(name: str) -> str:
