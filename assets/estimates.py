@@ -11,7 +11,9 @@ from typing import Any
 import dagster as dg
 
 from assets.warehouse import WarehouseResource
+from trust.control_chart import charts_frame
 from trust.estimate import effects_frame, estimate_strategies, event_effects_frame
+from trust.funnel import comparison_frame
 from trust.reliability import instrument_health
 
 
@@ -66,4 +68,34 @@ def instrument_health_asset(warehouse: WarehouseResource) -> dg.MaterializeResul
     return dg.MaterializeResult(metadata={"n_rows": len(frame)})
 
 
-ESTIMATE_ASSETS = [strategy_estimates, instrument_health_asset]
+@dg.asset(
+    key=["marts", "control_charts"],
+    deps=[["marts", "chart_points"]],
+    group_name="estimates",
+    kinds={"python"},
+    description="One row per control chart and month: limits, the rule a month breaks, and what that means.",
+)
+def control_charts(warehouse: WarehouseResource) -> dg.MaterializeResult[Any]:
+    """Limits and special causes of the organisation, every clinic and every strategy."""
+    with warehouse.step("marts.control_charts") as open_warehouse:
+        frame = charts_frame(open_warehouse.frame("select * from marts.chart_points"))
+        open_warehouse.write_frame("marts.control_charts", frame)
+    return dg.MaterializeResult(metadata={"n_rows": len(frame)})
+
+
+@dg.asset(
+    key=["marts", "unit_comparison"],
+    deps=[["marts", "unit_cells"]],
+    group_name="estimates",
+    kinds={"python"},
+    description="One row per clinic or provider: its score of the last twelve months in a funnel, and its reliability.",
+)
+def unit_comparison(warehouse: WarehouseResource) -> dg.MaterializeResult[Any]:
+    """Clinics beside clinics and providers beside providers, never ranked."""
+    with warehouse.step("marts.unit_comparison") as open_warehouse:
+        frame = comparison_frame(open_warehouse.frame("select * from marts.unit_cells"))
+        open_warehouse.write_frame("marts.unit_comparison", frame)
+    return dg.MaterializeResult(metadata={"n_rows": len(frame)})
+
+
+ESTIMATE_ASSETS = [strategy_estimates, instrument_health_asset, control_charts, unit_comparison]

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Final, Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 from scipy.special import gammaln
@@ -204,9 +205,9 @@ def limits(
     u), the answers behind a value (i_prime) or the size of a subgroup (xbar, s); `sd` the standard deviation of a
     subgroup. `freeze`: only the first so many points of each segment set centre and limits. `exclude`: points that are
     drawn but take no part in them. `is_screened`: leave out moving ranges of 3.267 times their mean, once, before the
-    limits are made (i, p', u', t); None is the custom of the profile: yes for `nhsr` and `anhoej`, no for `mdc-excel`.
-    The limits of the i chart are 2.66 mean moving ranges away for both NHS profiles, 3 / 1.128 for `anhoej`.
-    `multiply` scales value and limits.
+    limits are made (i, i', p', u', t); None is the custom of the profile: yes for `nhsr` and `anhoej`, no for
+    `mdc-excel`. The limits of the i chart are 2.66 mean moving ranges away for both NHS profiles, 3 / 1.128 for
+    `anhoej`. `multiply` scales value and limits.
 
     A segment with fewer than two known points has no limits. A segment whose values are all equal has its limits at
     its mean. Raises ValueError for a chart without the columns it needs, times not above 0, or a `freeze` below 2.
@@ -433,6 +434,66 @@ def variation_in_words(special_cause: str, kind_of_variation: str, is_trial: boo
     return f"{sentence} These are trial limits, from fewer than {TRIAL_POINTS} points." if is_trial else sentence
 
 
+# ---------------------------------------------------------------- the pipeline's charts
+
+CHART_COLUMNS: Final = (
+    "chart_id", "unit_level", "unit_id", "measure", "strategy_id", "kind", "period_start", "value", "n",
+    "response_share", "centre", "lower_limit", "upper_limit", "special_cause", "variation", "segment", "break_reason",
+    "is_trial", "suppressed_reason",
+)  # fmt: skip
+
+
+def charts_frame(points: pd.DataFrame) -> pd.DataFrame:
+    """marts.control_charts from marts.chart_points: one row per chart and month with limits, rule and meaning.
+
+    The denominators decide the chart. A share (rows with `n_counted`) has exact binomial limits, or p-prime limits
+    where its months vary more than chance; a mean stands for `n` answers and has those of an I-prime chart. High is
+    better in every measure. The rules are those of the NHS.
+    """
+    parts = [_share_charts(points[points["n_counted"].notna()]), _mean_charts(points[points["n_counted"].isna()])]
+    frame = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    texts = ("chart_id", "unit_level", "unit_id", "measure", "strategy_id", "kind", "special_cause", "variation",
+             "break_reason", "suppressed_reason")  # fmt: skip
+    numbers = ("value", "response_share", "centre", "lower_limit", "upper_limit")
+    kinds = dict.fromkeys(texts, "string") | dict.fromkeys(numbers, "Float64")
+    frame = frame.astype(kinds | {"n": "Int64", "segment": "int32", "is_trial": "bool"})
+    return frame.sort_values(["chart_id", "period_start"], kind="stable", ignore_index=True)
+
+
+def _in_order(points: pd.DataFrame) -> tuple[pd.DataFrame, Segments]:
+    ordered = points.sort_values(["chart_id", "period_start"], kind="stable", ignore_index=True)
+    return ordered, Segments.of(ordered["chart_id"].to_numpy(str), ordered["segment"].to_numpy(int))
+
+
+def _share_charts(points: pd.DataFrame) -> pd.DataFrame:
+    ordered, segments = _in_order(points)
+    found, kinds = share_limits(segments, ordered["n_counted"].to_numpy(float), ordered["n"].to_numpy(float))
+    return _with_limits(ordered, segments, found, kinds)
+
+
+def _mean_charts(points: pd.DataFrame) -> pd.DataFrame:
+    ordered, segments = _in_order(points)
+    # Not screened: screening makes a tenth of stable clinics look unstable (make bench-false-alarms).
+    value, n = ordered["value"].to_numpy(float), ordered["n"].to_numpy(float)
+    found = limits("i_prime", segments, value, n, is_screened=False)
+    return _with_limits(ordered, segments, found, np.full(len(ordered), "i_prime"))
+
+
+def _with_limits(ordered: pd.DataFrame, segments: Segments, found: Limits, kinds: Texts) -> pd.DataFrame:
+    causes = special_causes(segments, found)
+    frame = ordered.assign(
+        kind=kinds,
+        centre=found.center,
+        lower_limit=found.lower,
+        upper_limit=found.upper,
+        special_cause=causes,
+        variation=variation(causes, "up"),
+        is_trial=found.is_trial,
+        suppressed_reason=None,
+    )
+    return frame[list(CHART_COLUMNS)]
+
+
 # ---------------------------------------------------------------- the formulas
 
 
@@ -467,7 +528,10 @@ class _Base:
 
     def mean_step(self, values: Floats) -> Floats:
         """Mean moving range of each segment; once screened, without ranges of 3.267 times the mean of all."""
-        ranges = np.abs(self.segments.steps(values, self.there))
+        return self.mean_range(np.abs(self.segments.steps(values, self.there)))
+
+    def mean_range(self, ranges: Floats) -> Floats:
+        """The mean of each segment's ranges, screened or not."""
         found = np.isfinite(ranges)
         mean = self.segments.mean(np.nan_to_num(ranges), found)
         if not self.is_screened:
@@ -571,8 +635,7 @@ def _i_prime(base: _Base, drawn: Floats, n: Floats) -> tuple[Floats, Lines]:
     center = segments.spread(base.ratio(n * drawn, n))
     step = np.abs(segments.steps(drawn, base.there))
     scale = np.sqrt(_sums_with_the_one_before(base, 1 / n))
-    scaled = np.sqrt(np.pi / 2) * step / scale
-    sigma = segments.spread(segments.mean(np.nan_to_num(scaled), np.isfinite(scaled))) / np.sqrt(n)
+    sigma = segments.spread(base.mean_range(np.sqrt(np.pi / 2) * step / scale)) / np.sqrt(n)
     return center, _around(center, sigma)
 
 

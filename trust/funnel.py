@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -270,3 +271,81 @@ def _reliability(between: float, within: float, error2: Floats, per_answer: floa
     # Where nothing differs at all, neither between nor within, nothing can be told apart.
     each = np.where(np.isfinite(error2), np.nan_to_num(each), np.nan)
     return UnitReliability(between, within, between / total if total > 0 else 0.0, each, needed)
+
+
+# ---------------------------------------------------------------- the pipeline's comparison
+
+_LEVELS: Final = {"clinic": ("clinic", "clinics"), "provider": ("provider", "providers")}
+
+_MEASURES: Final = (
+    "target", "lower_95", "upper_95", "lower_limit", "upper_limit", "outside", "reliability", "is_reliable", "n_needed",
+    "icc", "phi", "sentence",
+)  # fmt: skip
+
+
+def comparison_frame(units: pd.DataFrame) -> pd.DataFrame:
+    """marts.unit_comparison: each clinic beside all clinics, each provider beside all providers.
+
+    `units` has one row per unit: unit_level, unit_id, scale_id, time_window, n_responses, n_patients, mean_score,
+    sd_score. In the order of names, never ranked. `lower_limit` and `upper_limit` are at 99.8 %, with over-dispersion
+    allowed for. `icc` and `reliability` have three decimals: more would only describe chance.
+    """
+    parts = [_compared(part, str(level)) for level, part in units.groupby("unit_level", sort=True)]
+    frame = pd.concat(parts, ignore_index=True) if parts else units.assign(**dict.fromkeys(_MEASURES))
+    texts = ("unit_level", "unit_id", "scale_id", "time_window", "outside", "sentence")
+    numbers = ("mean_score", "sd_score", "target", "lower_95", "upper_95", "lower_limit", "upper_limit", "reliability",
+               "icc", "phi")  # fmt: skip
+    kinds = dict.fromkeys(texts, "string") | dict.fromkeys(numbers, "Float64")
+    counts = dict.fromkeys(("n_responses", "n_patients", "n_needed"), "Int64")
+    return frame.astype(kinds | counts | {"is_reliable": "boolean"}).assign(
+        suppressed_reason=pd.Series([None] * len(frame), dtype="string")
+    )
+
+
+def _compared(units: pd.DataFrame, level: str) -> pd.DataFrame:
+    """The units of one level."""
+    ordered = units.sort_values("unit_id", kind="stable", ignore_index=True)
+    n, mean, sd = (pd.to_numeric(ordered[name]).to_numpy(float, na_value=np.nan)
+                   for name in ("n_responses", "mean_score", "sd_score"))  # fmt: skip
+    try:
+        reliability = reliability_of_means(n, mean, sd)
+    except ValueError:
+        sentence = f"There are too few {_LEVELS[level][1]} with answers to compare one with the others."
+        return ordered.assign(**dict.fromkeys(_MEASURES)).assign(sentence=sentence)
+    found = funnel("mean", mean, n, sd)
+    low_95, high_95, low, high = found.bounds
+    is_known = np.isfinite(found.value)
+    is_reliable = reliability.reliability >= RELIABLE
+    sentences = [
+        _sentence(str(side), bool(sure), reliability.n_needed, level) if known else "No answers in this time."
+        for side, sure, known in zip(found.outside, is_reliable, is_known, strict=True)
+    ]
+    return ordered.assign(
+        target=found.target,
+        lower_95=low_95,
+        upper_95=high_95,
+        lower_limit=low,
+        upper_limit=high,
+        outside=pd.Series(found.outside).where(is_known),
+        reliability=np.round(reliability.reliability, 3),
+        is_reliable=pd.Series(is_reliable, dtype="boolean").where(is_known),
+        n_needed=reliability.n_needed,
+        icc=round(reliability.icc, 3),
+        phi=round(found.phi, 2),
+        sentence=sentences,
+    )
+
+
+def _sentence(side: str, is_reliable: bool, n_needed: int | None, level: str) -> str:
+    """Where a unit lies, and whether it may be told apart from others."""
+    one, many = _LEVELS[level]
+    where = {
+        "high": f"Higher than the usual differences between {many} explain.",
+        "low": f"Lower than the usual differences between {many} explain.",
+        "none": f"Within the usual differences between {many}.",
+    }[side]
+    if is_reliable:
+        return where
+    if n_needed is None:
+        return f"{where} The {many} do not differ by more than chance, so none can be told from another."
+    return f"{where} Too few answers to tell this {one} from others: it takes about {n_needed:,}."
