@@ -164,7 +164,7 @@ _HEALTH_MEASURES = (
 )  # fmt: skip
 _COMPARISON_MEASURES = (
     "n_patients", "mean_score", "sd_score", "lower_95", "upper_95", "lower_limit", "upper_limit", "outside",
-    "reliability", "is_reliable",
+    "reliability", "is_reliable", "sentence",
 )  # fmt: skip
 # An effect counts the answers of the first year: event times 0 to 11.
 _EVENT_TIMES = Categories("event_time", total=None, cuts=(0, 12), of=("n_responses",))
@@ -272,7 +272,6 @@ RULES: Final[Mapping[str, TableRule]] = {
         (Count("n_responses", "responses", people="n_patients", with_it=_COMPARISON_MEASURES),),
         scope=("scale_id",),
         time="time_window",
-        texts={"sentence": "Not shown: too few answers."},
     ),
     "instrument_health": TableRule(
         (
