@@ -161,7 +161,7 @@ def _kind(name: str) -> str:
     plain = name.strip().lower().replace("-", "_")
     kind = ALIASES.get(plain, plain)
     if kind != AUTO and kind not in KINDS:
-        raise SettingsError(f"--kind {name} is not known", remedy=f"one of: auto, {', '.join(KINDS)}, p', u'")
+        raise SettingsError(f"no such --kind: {name}", remedy=f"one of: auto, {', '.join(KINDS)}, p', u'")
     return kind
 
 
@@ -170,17 +170,21 @@ def _check(options: Options) -> None:
     from trust.control_chart import PROFILES, WITH_DENOMINATOR
 
     if options.profile not in PROFILES:
-        raise SettingsError(f"--profile {options.profile} is not known", remedy=f"one of: {', '.join(PROFILES)}")
+        raise SettingsError(f"no such --profile: {options.profile}", remedy=f"one of: {', '.join(PROFILES)}")
     if options.improvement not in (None, "up", "down"):
-        raise SettingsError(f"--improvement {options.improvement} is not known", remedy="up or down")
+        raise SettingsError(f"no such --improvement: {options.improvement}", remedy="up or down")
     if options.period not in (None, *PERIODS):
-        raise SettingsError(f"--period {options.period} is not known", remedy=f"one of: {', '.join(PERIODS)}")
+        raise SettingsError(f"no such --period: {options.period}", remedy=f"one of: {', '.join(PERIODS)}")
     if options.freeze is not None and options.freeze < 2:
-        raise SettingsError("--freeze needs at least 2 points", remedy="12 or more make firm limits")
+        raise SettingsError("a frozen baseline needs at least 2 points", remedy="12 or more make firm limits")
     if options.denominator and options.kind not in {AUTO, "i", "i_prime", *WITH_DENOMINATOR}:
-        raise SettingsError(f"--kind {options.kind} has no --denominator", remedy="leave it out, or choose p or u")
+        raise SettingsError(
+            f"a chart of kind {options.kind} has no --denominator", remedy="leave it out, or choose p or u"
+        )
     if options.kind == "i_prime" and not options.denominator:
-        raise SettingsError("--kind i-prime needs --denominator", remedy="the column of the answers behind each value")
+        raise SettingsError(
+            "an i-prime chart needs --denominator", remedy="the column of the answers behind each value"
+        )
 
 
 @dataclass(frozen=True)

@@ -53,11 +53,11 @@ def funnel(
     if not numerator or not denominator:
         raise SettingsError("a funnel needs --numerator and --denominator", remedy="name columns of the table")
     if kind not in KINDS:
-        raise SettingsError(f"--kind {kind} is not known", remedy=f"one of: {', '.join(KINDS)}")
+        raise SettingsError(f"no such --kind: {kind}", remedy=f"one of: {', '.join(KINDS)}")
     if method not in METHODS:
-        raise SettingsError(f"--method {method} is not known", remedy=f"one of: {', '.join(METHODS)}")
+        raise SettingsError(f"no such --method: {method}", remedy=f"one of: {', '.join(METHODS)}")
     if (kind == "mean") != (sd is not None):
-        raise SettingsError("--sd goes with --kind mean, and only with it", remedy="give both or neither")
+        raise SettingsError("a funnel of means needs --sd, and no other has it", remedy="give both or neither")
     needed = [numerator, denominator, *([unit] if unit else []), *([sd] if sd else [])]
     with given_table(file, query, workspace) as connection:
         table = columns_of(connection, needed, place=file.name if file else "--query")

@@ -48,7 +48,7 @@ def by_period(times: Times, period: str) -> Times:
     """The times moved to the first day of their week (Monday), month, quarter or year. Raises SettingsError where the
     column holds numbers."""
     if not times.is_date:
-        raise SettingsError("--period needs a column of dates, not of numbers", remedy="leave it out")
+        raise SettingsError("only a column of dates has a --period", remedy="leave it out")
     letter = {"week": "W-SUN", "month": "M", "quarter": "Q", "year": "Y"}[period]
     days = pd.Series(pd.to_datetime(times.order)).dt.to_period(letter).dt.to_timestamp()
 
@@ -87,9 +87,7 @@ def _texts(column: pd.Series, name: str) -> Times:
     def typed(text: str) -> float:
         day = read(text.strip()) if not _ISO.fullmatch(text.strip()) else pd.Timestamp(text.strip())
         if day is None:
-            raise SettingsError(
-                f"the time {text!r} is not written as in the column {name!r}", remedy="or as 2024-01-31"
-            )
+            return _unknown(text)
         return float(day.value)
 
     return Times(result.order, result.label, typed)

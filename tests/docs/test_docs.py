@@ -226,7 +226,7 @@ def commands() -> dict[str, dict[str, Any]]:
 @cache
 def make_targets() -> set[str]:
     text = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
-    return set(re.findall(r"^([a-z]+):", text, re.M))
+    return set(re.findall(r"^([a-z-]+):", text, re.M))
 
 
 def test_every_command_and_option_is_documented_and_no_other() -> None:

@@ -189,9 +189,9 @@ def test_every_kind_by_its_name(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--value", "x", "--date", "when", "--kind", "q"), "--kind q is not known"),
-        (("--value", "x", "--date", "when", "--profile", "best"), "--profile best is not known"),
-        (("--value", "x", "--date", "when", "--improvement", "left"), "--improvement left is not known"),
+        (("--value", "x", "--date", "when", "--kind", "q"), "no such --kind: q"),
+        (("--value", "x", "--date", "when", "--profile", "best"), "no such --profile: best"),
+        (("--value", "x", "--date", "when", "--improvement", "left"), "no such --improvement: left"),
         (("--value", "x", "--date", "when", "--freeze", "1"), "at least 2 points"),
         (("--value", "x", "--date", "when", "--kind", "c", "--denominator", "n"), "has no --denominator"),
         (("--value", "x", "--date", "when", "--rebase", "soon"), "cannot be read"),
