@@ -50,8 +50,7 @@ def latest(chart: DataFrame) -> str:
 def _kinds(shown: DataFrame) -> str:
     """The chart's name; two names where a break changed what chart the data call for."""
     names = [KINDS[kind] for kind in dict.fromkeys(map(_kind, shown["kind"])) if kind is not None]
-    text = ", then ".join(names)
-    return text[:1].upper() + text[1:]
+    return "Kind of chart: " + ", then ".join(names)
 
 
 def _kind(name: object) -> Kind | None:

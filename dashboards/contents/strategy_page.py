@@ -301,8 +301,9 @@ def _months_section(marts: Marts, strategy: Row) -> Section:
         return Section("over-time", heading, panels=(Panel("delivery-months", sentences=(text,)),))
     is_hidden = bool(frame["suppressed_reason"].notna().any())
     breaks = [at for at, _ in marts.breaks()]
+    _, cases = about_strategy.ELIGIBLE.get(strategy_id, ("case", "cases"))
     charts = (
-        ("Delivered", marts.strategy_chart(strategy_id, ("delivered_share", "kept_share")), "times it could be", ()),
+        ("Delivered", marts.strategy_chart(strategy_id, ("delivered_share", "kept_share")), cases, ()),
         ("Noticed", marts.strategy_chart(strategy_id, ("noticed_share",)), "answers", breaks),
     )
     about = [f"{name}: {words}" for name, own, unit, at in charts if (words := about_chart(own, unit, at))]

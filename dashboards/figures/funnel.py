@@ -27,7 +27,11 @@ def funnel(frame: DataFrame) -> go.Figure:
     rows = frame[frame["mean_score"].notna() & frame["n_responses"].notna()].sort_values(["n_responses", "unit_id"])
     largest = float(rows["n_responses"].max())
     figure.update_yaxes(range=list(span))
-    figure.update_xaxes(range=[0, 1.06 * largest], nticks=6, title={"text": "Answers in twelve months", "standoff": 6})
+    figure.update_xaxes(
+        range=[0, 1.06 * largest],
+        nticks=6,
+        title={"text": "Answers in twelve months", "standoff": 6, "font": {"size": 12}},
+    )
     for columns, dash, width in ((("lower_limit", "upper_limit"), "dot", 1.6), (("lower_95", "upper_95"), "dash", 1.0)):
         for column in columns:
             figure.add_scatter(

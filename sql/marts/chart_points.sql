@@ -51,9 +51,10 @@ noticed as (
         noticed_share as value,
         noticed_n as n_counted,
         n_noticed_answers as n,
-        cast(null as double) as response_share,
+        trust.response_share,
         true as is_answered,
     from delivery
+    left join trust using (unit_level, unit_id, period_start)
     where unit_level = 'organisation' and n_noticed_answers > 0
 ),
 
