@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 
-.PHONY: demo test lint serve dev bench bench-group-time cases coverage kill pages clean
+.PHONY: demo test lint serve dev bench bench-group-time bench-false-alarms cases coverage kill pages clean
 
 $(VENV)/.made: uv.lock pyproject.toml
 	@command -v uv >/dev/null 2>&1 || [ -x .uv/bin/uv ] || { $(PYTHON) -m venv .uv && .uv/bin/pip install --quiet uv; }
@@ -33,11 +33,15 @@ dev: $(VENV)/.made  ## Dagster's own pages, with sensor and schedule at work
 
 bench: $(VENV)/.made  ## time and memory of a run on a million responses against bare DuckDB
 	@$(BIN)/python -m tests.bench.whole_run
+	@$(BIN)/python -m tests.bench.control_charts
 	@$(MAKE) --no-print-directory bench-group-time
 
 bench-group-time: $(VENV)/.made  ## group-time effects beside two peers: same numbers, time, memory
 	@PATH="$(CURDIR)/.uv/bin:$$PATH" uv sync --frozen --quiet --group bench
 	@$(BIN)/python -m tests.bench.group_time
+
+bench-false-alarms: $(VENV)/.made  ## stable clinics that a chart accuses, by kind of chart
+	@$(BIN)/python -m tests.bench.false_alarms
 
 cases: $(VENV)/.made  ## published results beside ours: case, values compared, largest difference
 	@$(BIN)/python -m tests.reference.report

@@ -12,7 +12,9 @@ import dagster as dg
 
 from assets.warehouse import WarehouseResource
 from trust.case_mix import clinics_adjusted
+from trust.control_chart import charts_frame
 from trust.estimate import effects_frame, estimate_strategies, event_effects_frame
+from trust.funnel import comparison_frame
 from trust.nonresponse import weighted_trust
 from trust.reliability import instrument_health
 
@@ -136,4 +138,41 @@ def trust_weighted_assets(warehouse: WarehouseResource) -> Iterator[dg.Materiali
         yield dg.MaterializeResult(asset_key=["marts", name], metadata={"n_rows": len(frame)})
 
 
-ESTIMATE_ASSETS = [case_mix_assets, trust_weighted_assets, strategy_estimates, instrument_health_asset]
+@dg.asset(
+    key=["marts", "control_charts"],
+    deps=[["marts", "chart_points"]],
+    group_name="estimates",
+    kinds={"python"},
+    description="One row per control chart and month: limits, the rule a month breaks, and what that means.",
+)
+def control_charts(warehouse: WarehouseResource) -> dg.MaterializeResult[Any]:
+    """Limits and special causes of the organisation, every clinic and every strategy."""
+    with warehouse.step("marts.control_charts") as open_warehouse:
+        frame = charts_frame(open_warehouse.frame("select * from marts.chart_points"))
+        open_warehouse.write_frame("marts.control_charts", frame)
+    return dg.MaterializeResult(metadata={"n_rows": len(frame)})
+
+
+@dg.asset(
+    key=["marts", "unit_comparison"],
+    deps=[["marts", "unit_cells"]],
+    group_name="estimates",
+    kinds={"python"},
+    description="One row per clinic or provider: its score of the last twelve months in a funnel, and its reliability.",
+)
+def unit_comparison(warehouse: WarehouseResource) -> dg.MaterializeResult[Any]:
+    """Clinics beside clinics and providers beside providers, never ranked."""
+    with warehouse.step("marts.unit_comparison") as open_warehouse:
+        frame = comparison_frame(open_warehouse.frame("select * from marts.unit_cells"))
+        open_warehouse.write_frame("marts.unit_comparison", frame)
+    return dg.MaterializeResult(metadata={"n_rows": len(frame)})
+
+
+ESTIMATE_ASSETS = [
+    strategy_estimates,
+    instrument_health_asset,
+    case_mix_assets,
+    trust_weighted_assets,
+    control_charts,
+    unit_comparison,
+]

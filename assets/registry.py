@@ -120,6 +120,7 @@ def settings_frame(warehouse: Warehouse) -> pd.DataFrame:
                 "hospital_name": settings.hospital_name,
                 "minimum_cell": settings.minimum_cell,
                 "primary_scale": settings.primary_scale,
+                "breaks": settings.breaks,
                 "is_made_up": settings.is_made_up,
             }
         ]

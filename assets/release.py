@@ -35,6 +35,7 @@ ROWS_FOR_LEADERS = {
     "strategy_delivery": "unit_level = 'organisation'",
     "strategy_summary": "unit_level = 'organisation' or time_window = 'last_12_months'",
     "breach_summary": "unit_level = 'organisation' or breach_kind = 'all'",
+    "control_charts": "unit_level = 'organisation' or measure = 'mean_score'",
 }
 """Where leaders get fewer rows than analysts: of clinics only what a page shows. Every further small cell of a clinic
 would hide others, and many clinics by many kinds would end with nothing to see."""

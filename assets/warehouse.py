@@ -51,20 +51,20 @@ def is_no_room(error: BaseException) -> bool:
     return any(phrase in str(error).lower() for phrase in NO_ROOM)
 
 
+NUMBERS = frozenset({"estimate", "low", "high", "alpha", "value", "centre", "target", "reliability", "icc", "phi"})
+"""Columns of numbers whose names do not end in what they are."""
+
+
 def type_by_name(column: str) -> str:
     """The type that the warehouse's naming gives a column: dates, counts, flags, numbers; text otherwise."""
     if column.endswith(("_date", "_start")):
         return "date"
-    if column.startswith("n_") or column == "event_time":
+    if column.startswith("n_") or column in {"event_time", "n"}:
         return "bigint"
     if column.startswith("is_"):
         return "boolean"
-    if column.endswith(("_score", "_share", "_value", "_error", "_low", "_high")) or column in {
-        "estimate",
-        "low",
-        "high",
-        "alpha",
-    }:
+    endings = ("_score", "_share", "_value", "_error", "_limit", "_95", "_low", "_high")
+    if column.endswith(endings) or column in NUMBERS:
         return "double"
     return "varchar"
 

@@ -6,6 +6,7 @@ Paths and settings belong here. Reading the environment does not (that is `pipel
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import tomllib
 from dataclasses import dataclass
@@ -25,8 +26,12 @@ time_zone = "{time_zone}"              # of times in files that do not say their
 minimum_cell = {minimum_cell}                  # fewer people than this are never shown to leaders
 keep_releases = 10                 # older releases are deleted, the newest are kept
 primary_scale = ""                 # empty: the trust scale with the most answers
+breaks = ""                        # months from which answers may not be compared: "2026-02: a new survey firm"
 is_made_up = {is_made_up}                # true prints "made-up data" on every page
 """
+
+_BREAK = re.compile(r"\d{4}-(0[1-9]|1[0-2])\s*:\s*\S.*")
+"""A declared break: the month from which answers may not be compared with those before, and what changed."""
 
 DAGSTER_SETTINGS = """\
 # Dagster's home for this workspace: history of every run. Nothing leaves the machine.
@@ -53,6 +58,7 @@ class Settings:
     minimum_cell: int = MINIMUM_CELL
     keep_releases: int = 10
     primary_scale: str = ""
+    breaks: str = ""
     is_made_up: bool = False
 
 
@@ -136,6 +142,12 @@ class Workspace:
         if settings.minimum_cell < 1 or settings.keep_releases < 1:
             raise SettingsError(
                 "minimum_cell and keep_releases must be at least 1", place=place, remedy="correct the number"
+            )
+        if any(part.strip() and not _BREAK.fullmatch(part.strip()) for part in settings.breaks.split(";")):
+            raise SettingsError(
+                "breaks cannot be read",
+                place=place,
+                remedy='write the month and what changed, with semicolons between: "2026-02: a new survey firm"',
             )
         try:
             ZoneInfo(settings.time_zone)

@@ -5,7 +5,7 @@ How a cell is written belongs in `words.py`; what is said about it in `headline.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -213,16 +213,40 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "unit_level",
         "unit_id",
         "measure",
+        "strategy_id",
         "kind",
         "period_start",
         "value",
         "n",
+        "response_share",
         "centre",
         "lower_limit",
         "upper_limit",
         "special_cause",
+        "variation",
         "segment",
+        "break_reason",
         "is_trial",
+        "suppressed_reason",
+    ),
+    "breaks": ("unit_level", "unit_id", "period_start", "break_kind", "sentence"),
+    "unit_comparison": (
+        "unit_level",
+        "unit_id",
+        "scale_id",
+        "time_window",
+        "n_responses",
+        "mean_score",
+        "target",
+        "lower_95",
+        "upper_95",
+        "lower_limit",
+        "upper_limit",
+        "outside",
+        "reliability",
+        "is_reliable",
+        "n_needed",
+        "sentence",
         "suppressed_reason",
     ),
     "instrument_health": (
@@ -359,23 +383,26 @@ class Marts:
     def organisation_chart(self) -> DataFrame:
         """The control chart of the primary scale for the whole organisation, by month; empty when there is
         none.
-
-        Where the organisation has several charts, the one whose id or measure names the scale, then the
-        score.
         """
-        charts = self.rows("control_charts", unit_level="organisation").sort_values(["chart_id", "period_start"])
-        return _one_chart(charts, self.scale_id)
+        return self.unit_chart("organisation", "all")
 
     def unit_chart(self, unit_level: str, unit_id: Any) -> DataFrame:
         """The same for one clinic or provider."""
-        charts = self.rows("control_charts", unit_level=unit_level, unit_id=unit_id)
+        charts = self.rows("control_charts", unit_level=unit_level, unit_id=unit_id, measure="mean_score")
         return _one_chart(charts.sort_values(["chart_id", "period_start"]), self.scale_id)
+
+    def strategy_chart(self, strategy_id: str, measures: Sequence[str]) -> DataFrame:
+        """The organisation's control chart of a strategy: of what is delivered (or kept), or of what is noticed."""
+        charts = self.rows("control_charts", unit_level="organisation", strategy_id=strategy_id)
+        chart = charts[charts["measure"].isin(list(measures))].sort_values("period_start")
+        return chart.assign(period_start=chart["period_start"].map(Timestamp)).reset_index(drop=True)
 
     def breaks(self, unit_level: str = "organisation", unit_id: str = "all") -> list[tuple[Timestamp, str]]:
         """Months from which answers were collected in another way, with the sentence that says so, in order.
 
-        A break comes from the data quality checks (one about a clinic counts for that clinic only) or from
-        a new segment of the unit's control chart.
+        A break of the unit comes from the table of breaks; where a data quality check found it, its sentence says
+        how many answers there were (a check about a clinic counts for that clinic only). A new segment of the unit's
+        control chart is one too.
         """
         clinics = set(self.rows("trust_summary", unit_level="clinic")["unit_id"]) - {unit_id}
         found: dict[Timestamp, str] = {}
@@ -384,8 +411,9 @@ class Marts:
             if not is_missing(check["period_start"]) and check["subject"] not in clinics:
                 month = Timestamp(check["period_start"]).to_period("M").to_timestamp()
                 found.setdefault(month, str(check["sentence"]))
-        is_whole = unit_level == "organisation"
-        chart = self.organisation_chart() if is_whole else self.unit_chart(unit_level, unit_id)
+        for _, row in self.rows("breaks", unit_level=unit_level, unit_id=unit_id).iterrows():
+            found.setdefault(Timestamp(row["period_start"]), str(row["sentence"]))
+        chart = self.unit_chart(unit_level, unit_id)
         changes = chart["segment"].ne(chart["segment"].shift()) & chart["segment"].shift().notna()
         for period in chart.loc[changes, "period_start"]:
             found.setdefault(Timestamp(period), "The way answers were collected changed.")
@@ -393,17 +421,13 @@ class Marts:
 
 
 def _one_chart(charts: DataFrame, scale_id: Any) -> DataFrame:
-    """One chart out of those of a unit."""
+    """One chart out of those of a unit: that of the scale, if there is one."""
     if charts.empty:
         return charts
     names = list(dict.fromkeys(charts["chart_id"]))
-    measures = charts.groupby("chart_id")["measure"].first()
-
-    def rank(name: Any) -> tuple[bool, bool]:
-        text = f"{name} {measures[name]}"
-        return (str(scale_id) not in text, "score" not in text)
-
-    return charts[charts["chart_id"] == min(names, key=rank)].reset_index(drop=True)
+    return charts[charts["chart_id"] == min(names, key=lambda name: str(scale_id) not in str(name))].reset_index(
+        drop=True
+    )
 
 
 def direction(special_cause: Any) -> str:

@@ -20,7 +20,9 @@ from rich.table import Table
 
 from assets.workspace import Workspace, make_workspace
 from pipelines.commands.adjust import adjust
+from pipelines.commands.chart import chart
 from pipelines.commands.estimate import estimate
+from pipelines.commands.funnel import funnel
 from pipelines.commands.weight import weight
 from trust.errors import EXIT_INTERNAL_ERROR, BadInputError, MendError, SettingsError, StorageError
 
@@ -249,6 +251,8 @@ def export(
 app.command()(estimate)
 app.command()(adjust)
 app.command()(weight)
+app.command()(chart)
+app.command()(funnel)
 
 
 def main() -> None:

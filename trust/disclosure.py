@@ -173,6 +173,10 @@ _EFFECT_MEASURES = (
 _HEALTH_MEASURES = (
     "mean_score", "sd_score", "ceiling_share", "floor_share", "alpha", "alpha_unreversed", "minimum_item_total",
 )  # fmt: skip
+_COMPARISON_MEASURES = (
+    "n_patients", "mean_score", "sd_score", "lower_95", "upper_95", "lower_limit", "upper_limit", "outside",
+    "reliability", "is_reliable", "sentence",
+)  # fmt: skip
 # An effect counts the answers of the first year: event times 0 to 11.
 _EVENT_TIMES = Categories("event_time", total=None, cuts=(0, 12), of=("n_responses",))
 _FEW_PATIENTS = "Not shown: too few patients."
@@ -298,7 +302,14 @@ RULES: Final[Mapping[str, TableRule]] = {
         categories=Categories("breach_kind", total="all"),
     ),
     "control_charts": TableRule(
-        (Count("n", "points", with_it=("value", "special_cause")),), scope=("chart_id", "period_start")
+        (Count("n", "points", with_it=("value", "response_share", "special_cause", "variation")),),
+        scope=("chart_id", "period_start"),
+    ),
+    "breaks": TableRule(()),
+    "unit_comparison": TableRule(
+        (Count("n_responses", "responses", people="n_patients", with_it=_COMPARISON_MEASURES),),
+        scope=("scale_id",),
+        time="time_window",
     ),
     "instrument_health": TableRule(
         (
@@ -1169,19 +1180,21 @@ def _is_hidden_number(units: pd.Series, months: pd.Series, values: pd.Series, nu
 def _charts(charts: pd.DataFrame, numbers: pd.DataFrame) -> pd.DataFrame:
     """Control charts without the points that are hidden elsewhere, and without lines that would give one back.
 
-    The centre is the mean of a segment's points and the limits come from the steps between them: two equations. With
-    one or two points hidden they may give them back, so the lines go; three points they cannot.
+    The centre is the mean of a segment's points (weighted by their n) and the limits come from the steps between them:
+    two equations. With one or two points hidden they may give them back, so the lines go; three points they cannot.
     """
     units = _joined(charts, ("unit_level", "unit_id"))
     gone = charts["value"].isna().to_numpy() & charts["suppressed_reason"].notna().to_numpy()
     for column in ("value", "n"):
         gone |= _is_hidden_number(units, charts["period_start"], charts[column], numbers)
+    hidden_share = _is_hidden_number(units, charts["period_start"], charts["response_share"], numbers)
     segment = [charts["chart_id"], charts["segment"].astype(float).fillna(0)]
     n_gone = pd.Series(gone.astype(int), index=charts.index).groupby(segment).transform("sum")
     without_lines = n_gone.between(1, _HIDDEN_POINTS - 1).to_numpy()
     result = charts.copy()
     for columns, rows in (
-        (("value", "n", "special_cause"), gone),
+        (("value", "n", "special_cause", "variation"), gone),
+        (("response_share",), gone | hidden_share),
         (("centre", "lower_limit", "upper_limit"), gone | without_lines),
     ):
         for column in columns:

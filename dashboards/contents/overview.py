@@ -9,7 +9,9 @@ import pandas as pd
 from pandas import DataFrame, Timestamp
 
 from dashboards.contents import strategies as about_strategy
+from dashboards.contents.chart_words import about_chart
 from dashboards.figures import clinics as clinics_figure
+from dashboards.figures import funnel as funnel_figure
 from dashboards.figures import trajectory as trajectory_figure
 from dashboards.figures import trust_by_month as trust_figure
 from dashboards.headline import Headline, course, headline
@@ -57,6 +59,7 @@ def overview(marts: Marts) -> Page:
             _trust_section(marts, head),
             _strategies_section(marts),
             _breaking_section(marts, clinics),
+            _comparison_section(marts),
             Section(
                 "promises-and-belief",
                 "Promises kept, and how far to believe this page",
@@ -154,13 +157,12 @@ def _trust_section(marts: Marts, head: Headline) -> Section:
             "explain."
         ),
         axis_note(*span),
+        about_chart(marts.organisation_chart(), "answers", breaks),
     ]
     if bool((frame["mean_score"].isna() & frame["suppressed_reason"].notna()).any()):
         notes.append("Months with fewer than 11 people are not shown; the line is broken there.")
     if any(first < at <= last for at in breaks):
-        notes.append("The line is broken where answers began to be collected in another way.")
-    if bool((frame["is_trial"].dropna().astype(bool)).any()):
-        notes.append("A range drawn from fewer than 12 months is a first guess.")
+        notes.append("The line is broken where answers may not be compared with those before.")
     if starts:
         notes.append("Under the chart: the first month shown for each strategy that began later than the chart.")
     panel = Panel(
@@ -434,6 +436,61 @@ def _clinics_panel(marts: Marts, clinics: DataFrame, noun: str) -> Panel:
         note=" ".join(notes),
         table=table,
     )
+
+
+def _comparison_section(marts: Marts) -> Section:
+    """Clinics in a funnel, with how far they may be told apart; in the order of their names, never ranked."""
+    heading = "Clinics beside each other"
+    frame = marts.rows("unit_comparison", unit_level="clinic", scale_id=marts.scale_id).sort_values("unit_id")
+    shown = frame[frame["mean_score"].notna() & frame["lower_limit"].notna()]
+    if len(shown) < 2:
+        text = "No two clinics have enough answers in the last twelve months to be compared."
+        return Section("clinics-compared", heading, panels=(Panel("funnel", sentences=(text,)),))
+    outside = [
+        f"{row['unit_id']} ({'higher' if row['outside'] == 'high' else 'lower'})"
+        for row in shown.to_dict("records")
+        if row["outside"] in ("high", "low")
+    ]
+    reliable = shown["is_reliable"].dropna().astype(bool)
+    needed = shown["n_needed"].dropna()
+    sentences = [
+        f"Outside the limits of usual differences: {listing(outside)}."
+        if outside
+        else "No clinic lies outside the limits of the usual differences between clinics.",
+        f"{count(reliable.sum())} of {plural(len(shown), 'clinic', 'clinics')} have enough answers to be told apart"
+        + (f"; it takes about {count(needed.iloc[0])} in twelve months." if len(needed) else "; the rest is chance."),
+    ]
+    noun = "Trust" if marts.is_trust else "Patient experience"
+    chart = Chart(
+        "chart-funnel",
+        funnel_figure.funnel(frame),
+        f"{noun} by clinic in a funnel. {' '.join(sentences)}",
+        funnel_figure.HEIGHT,
+    )
+    table = Table(
+        "clinics-compared",
+        "Clinics in the last twelve months, in the order of their names",
+        (
+            Column("Clinic", "unit_id"),
+            Column("Mean score", "mean_score", "score"),
+            Column("Answers", "n_responses", "count"),
+            Column("99.8 % limits", "lower_limit", "interval", "upper_limit"),
+            Column("Reliability", "reliability", "share"),
+            Column("In words", "sentence"),
+        ),
+        frame.reset_index(drop=True),
+    )
+    panel = Panel(
+        "funnel",
+        subtitle="Mean score of 100 in the last twelve months, by the number of answers behind it",
+        sentences=tuple(sentences),
+        chart=chart,
+        note="Dot: a clinic. Dotted: limits in which 99.8 % of clinics lie when only chance and the usual differences "
+        "between clinics are at work; dashed: 95 %. Reliability: the share of a clinic's number that is not chance; "
+        f"below 70 % it tells nobody apart. Clinics are not ranked. {axis_note(*funnel_figure.axis(frame))}",
+        table=table,
+    )
+    return Section("clinics-compared", heading, panels=(panel,))
 
 
 def _score_words(row: Row) -> str:

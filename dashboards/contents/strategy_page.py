@@ -9,6 +9,7 @@ from __future__ import annotations
 import pandas as pd
 
 from dashboards.contents import strategies as about_strategy
+from dashboards.contents.chart_words import about_chart, latest
 from dashboards.figures import clinics as clinics_figure
 from dashboards.figures import effects as effects_figure
 from dashboards.figures import shares as shares_figure
@@ -299,9 +300,17 @@ def _months_section(marts: Marts, strategy: Row) -> Section:
         text = "No month has enough people to be shown." if len(frame) else "No month is on record."
         return Section("over-time", heading, panels=(Panel("delivery-months", sentences=(text,)),))
     is_hidden = bool(frame["suppressed_reason"].notna().any())
+    breaks = [at for at, _ in marts.breaks()]
+    _, cases = about_strategy.ELIGIBLE.get(strategy_id, ("case", "cases"))
+    charts = (
+        ("Delivered", marts.strategy_chart(strategy_id, ("delivered_share", "kept_share")), cases, ()),
+        ("Noticed", marts.strategy_chart(strategy_id, ("noticed_share",)), "answers", breaks),
+    )
+    about = [f"{name}: {words}" for name, own, unit, at in charts if (words := about_chart(own, unit, at))]
+    now = [f"{name} in {words}." for name, own, _, _ in charts if (words := latest(own))]
     chart = Chart(
         f"chart-delivery-{strategy_id}",
-        shares_figure.shares_by_month(frame, (shares_figure.DELIVERED, shares_figure.NOTICED), _MONTHS_HEIGHT),
+        shares_figure.shares_by_month(frame, (shares_figure.DELIVERED, shares_figure.NOTICED), _MONTHS_HEIGHT, breaks),
         f"{strategy['strategy_name']}: share delivered and share noticed by month. "
         f"{about_strategy.delivered_sentence(marts, strategy_id)}",
         _MONTHS_HEIGHT,
@@ -316,9 +325,10 @@ def _months_section(marts: Marts, strategy: Row) -> Section:
                 "partly. A gap between the "
                 "two says that something was done on paper, or done without being felt."
             ),
+            *now,
         ),
         chart=chart,
-        note="Bands: 95 % confidence intervals."
+        note=" ".join(["Bands: 95 % confidence intervals.", *about])
         + (" The line is broken where a month has fewer than 11 people." if is_hidden else ""),
         table=Table(
             f"delivery-{strategy_id}",

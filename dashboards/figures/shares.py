@@ -25,7 +25,10 @@ def percents(frame: DataFrame, columns: Sequence[str]) -> DataFrame:
 def shares_by_month(
     frame: DataFrame, lines: Sequence[Line], height: int, breaks: Sequence[Timestamp] = ()
 ) -> go.Figure:
-    """Draw shares by period_start on an axis from 0 to 100 %, one line each."""
+    """Draw shares by period_start on an axis from 0 to 100 %, one line each.
+
+    `breaks` part what patients say; what was delivered is the same however they are asked.
+    """
     top, bottom = 12, 48
     figure = theme.empty_figure(margin={"l": 48, "r": 84, "t": top, "b": bottom})
     figure.update_yaxes(
@@ -43,7 +46,7 @@ def shares_by_month(
     )
     ends = []
     for line in lines:
-        add_line(figure, rows, "period_start", line, breaks)
+        add_line(figure, rows, "period_start", line, () if line is DELIVERED else breaks)
         value = last_known(rows, line.value)
         if value is not None:
             ends.append((value, line.label, line.label_colour))

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pandas as pd
 
 from assets.workspace import Workspace
@@ -79,6 +80,19 @@ def check_columns(connection: duckdb.DuckDBPyConnection, needed: Sequence[str], 
         )
 
 
+def numbers_of(column: pd.Series, name: str) -> pd.Series:
+    """A column as numbers; true and false are 1 and 0. Raises BadInputError for text and for what is not finite."""
+    problem = ""
+    try:
+        numbers = pd.to_numeric(column).astype(float)
+        problem = "an infinite number" if bool(np.isinf(numbers).any()) else ""
+    except (ValueError, TypeError):
+        problem = "text"
+    if problem:  # outside the handler: the error of the library quotes a value
+        raise BadInputError(f"the column {name!r} holds {problem}", place=name, remedy="it must hold numbers only")
+    return numbers
+
+
 def quoted(name: str) -> str:
     """A column's name as SQL writes it."""
     return '"' + name.replace('"', '""') + '"'
@@ -92,7 +106,8 @@ def _view_of_file(connection: duckdb.DuckDBPyConnection, file: Path, keeps_level
         connection.execute(f"create view given as select * from read_parquet('{path}')")
         return
     no_value = ", ".join(f"'{text}'" for text in NO_VALUE)
-    options = f"header = true, sample_size = -1, nullstr = [{no_value}]"
+    # Only 2024-01-31 is a date: left to itself the reader takes 01/02/2024 for the first of February without a word.
+    options = f"header = true, sample_size = -1, nullstr = [{no_value}], dateformat = '%Y-%m-%d'"
     if keeps_levels:
         options += f", auto_type_candidates = {TEXTS_AS_WRITTEN}"
     connection.execute(f"create table given as select * from read_csv('{path}', {options})")

@@ -146,6 +146,7 @@ margins as (
             when df = 4 then 2.776445105198
             when df > 4 then 1.959963984540054 + (2.372271 + (2.822499 + (2.555850 + 1.589534 / df) / df) / df) / df
         end * sqrt(spreads.sum_square / df / (df + 1)) as margin,
+        case when df > 0 then sqrt(spreads.sum_square / df) end as sd_score,
     from totals
     left join spreads using (unit_level, unit_id, scale_id, time_window)
     left join people_by_window using (unit_level, unit_id, scale_id, time_window)
@@ -164,6 +165,7 @@ result as (
         cast(n_patients as bigint) as n_patients,
         response_share,
         mean_score,
+        sd_score,
         case when margin is not null then greatest(0, mean_score - margin) end as low,
         case when margin is not null then least(100, mean_score + margin) end as high,
         cast(top_n as bigint) as top_n,

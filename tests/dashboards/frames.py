@@ -13,6 +13,8 @@ import pandas as pd
 from pandas import DataFrame, Timestamp
 
 from dashboards.marts import COLUMNS
+from trust.control_chart import charts_frame
+from trust.funnel import comparison_frame
 
 CLINICS = [
     "Cardiology",
@@ -195,7 +197,7 @@ def _trust(scale_id: str, rng: np.random.Generator) -> tuple[DataFrame, DataFram
                     "unit_level": level,
                     "unit_id": unit,
                     "measure": "mean_score",
-                    "kind": "xmr",
+                    "kind": "i_prime",
                     "period_start": at,
                     "value": value,
                     "n": n,
@@ -203,6 +205,8 @@ def _trust(scale_id: str, rng: np.random.Generator) -> tuple[DataFrame, DataFram
                     "lower_limit": centre - width,
                     "upper_limit": centre + width,
                     "special_cause": cause,
+                    "variation": {"none": "common_cause", "above_limit": "improvement"}.get(cause, "concern"),
+                    "response_share": 0.3,
                     "segment": 1,
                     "is_trial": False,
                     "suppressed_reason": None,
@@ -617,6 +621,36 @@ def _answered(scale_id: str) -> dict[str, DataFrame]:
     }
 
 
+def _strategy_charts(delivery: DataFrame) -> DataFrame:
+    """Control charts of what the organisation delivered and what was noticed."""
+    whole = delivery[delivery["unit_level"] == "organisation"]
+    parts = []
+    for measure, counted, n in (
+        ("delivered_share", "delivered_n", "eligible_n"),
+        ("noticed_share", "noticed_n", "n_noticed_answers"),
+    ):
+        own = whole[whole["strategy_id"].notna() & whole[counted].notna()]
+        part = own[["strategy_id", "unit_level", "unit_id", "period_start"]].assign(
+            chart_id="organisation:all:" + measure + ":" + own["strategy_id"],
+            measure=measure,
+            value=own[counted] / own[n],
+            n_counted=own[counted],
+            n=own[n],
+            response_share=None,
+            segment=1,
+            break_reason=None,
+        )
+        parts.append(part)
+    return charts_frame(pd.concat(parts, ignore_index=True))[list(COLUMNS["control_charts"])]
+
+
+def _beside(summary: DataFrame) -> DataFrame:
+    """Clinics beside each other, of the last twelve months."""
+    cells = summary[(summary["unit_level"] == "clinic") & (summary["time_window"] == "last_12_months")]
+    names = ["unit_level", "unit_id", "scale_id", "time_window", "n_responses", "n_patients", "mean_score"]
+    return comparison_frame(cells[names].assign(sd_score=18.0))[list(COLUMNS["unit_comparison"])]
+
+
 def full() -> dict[str, DataFrame]:
     """A whole made-up hospital with its truth."""
     rng = np.random.default_rng(20261101)
@@ -640,7 +674,8 @@ def full() -> dict[str, DataFrame]:
         "commitment_summary": commitment_summary,
         "repair_summary": repair_summary,
         "breach_summary": breach_summary,
-        "control_charts": control_charts,
+        "control_charts": pd.concat([control_charts, _strategy_charts(delivery)], ignore_index=True),
+        "unit_comparison": _beside(trust_summary),
         "instrument_health": instrument_health,
         "data_quality": data_quality,
         "strategies": strategies(),
@@ -687,7 +722,7 @@ def without_strategies(n_clinics: int = 1) -> tuple[dict[str, DataFrame], dict[s
                     "unit_level": level,
                     "unit_id": unit,
                     "measure": "mean_score",
-                    "kind": "xmr",
+                    "kind": "i_prime",
                     "period_start": at,
                     "value": mean,
                     "n": n,
@@ -792,6 +827,7 @@ _KEYS = {
     "delivery_measure",
     "group_kind",
     "respondent_group",
+    "break_kind",
 }
 
 

@@ -20,7 +20,7 @@ from dashboards import theme, words
 from dashboards.cells import csv_text, rows
 from dashboards.marts import COLUMNS, Marts
 from dashboards.pages import all_pages
-from dashboards.parts import Page
+from dashboards.parts import Page, Section
 from dashboards.site import charts, tables, write_site
 from tests.dashboards import frames
 
@@ -400,3 +400,58 @@ def test_made_up_marts_have_the_columns_the_pages_read() -> None:
 )
 def test_how_things_are_written(written: object, expected: object) -> None:
     assert written == expected
+
+
+# ------------------------------------------------------------ what every trend carries, clinics beside each other
+
+
+def section_of(given: dict[str, DataFrame], page_name: str, section_id: str) -> Section:
+    """One section of a page, as a record."""
+    (page,) = [page for page in all_pages(Marts.of(given, frames.about())) if page.name == page_name]
+    (section,) = [section for section in page.sections if section.section_id == section_id]
+    return section
+
+
+def test_every_trend_says_its_kind_of_chart_n_share_answered_and_breaks() -> None:
+    note = section_of(frames.full(), "index.html", "trust").panels[0].note
+    assert "Kind of chart: I-prime chart" in note
+    assert "answers a month. Visits answered: 30\u00a0%. No break." in note
+    broken = section_of(frames.with_break(), "index.html", "trust").panels[0].note
+    assert "Limits begin anew in March 2026; nothing is compared across." in broken
+    assert "Trial limits: they rest on fewer than 12 months." in broken
+    months = section_of(frames.full(), "strategy-apology.html", "over-time").panels[0]
+    assert re.search(r"Delivered: Kind of chart: p(-prime)? chart", months.note)
+    assert "n: 36 breaches a month." in months.note
+    assert any(re.fullmatch(r"Noticed in \w+ \d{4}: .*\.", sentence) for sentence in months.sentences)
+
+
+def test_clinics_are_beside_each_other_in_a_funnel_and_in_the_order_of_their_names() -> None:
+    (panel,) = section_of(frames.full(), "index.html", "clinics-compared").panels
+    assert panel.chart is not None
+    assert panel.table is not None
+    assert "Clinics are not ranked." in panel.note
+    assert re.match(r"\d+ of 8 clinics have enough answers to be told apart", panel.sentences[1])
+    assert panel.table.frame["unit_id"].tolist() == sorted(frames.CLINICS)
+    assert not any("rank" in column.lower() for column in panel.table.frame.columns)
+
+
+def test_clinics_that_are_hidden_are_not_compared() -> None:
+    (panel,) = section_of(frames.suppressed(), "index.html", "clinics-compared").panels
+    assert panel.chart is None
+    assert "No two clinics" in panel.sentences[0]
+
+
+def test_one_strategys_chart_is_never_taken_for_the_scores() -> None:
+    marts = Marts.of(frames.full(), frames.about())
+    assert set(marts.organisation_chart()["measure"]) == {"mean_score"}
+    assert set(marts.strategy_chart("apology", ("noticed_share",))["measure"]) == {"noticed_share"}
+
+
+def test_a_break_of_the_table_parts_the_organisations_line_and_no_other_clinics() -> None:
+    given = frames.full()
+    row = {"unit_level": "clinic", "unit_id": "Emergency", "period_start": pd.Timestamp("2026-02-01"),
+           "break_kind": "channel", "sentence": "By text message."}  # fmt: skip
+    given["breaks"] = frames.frame("breaks", [row])
+    marts = Marts.of(given, frames.about())
+    assert marts.breaks() == []
+    assert marts.breaks("clinic", "Emergency") == [(pd.Timestamp("2026-02-01"), "By text message.")]

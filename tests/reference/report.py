@@ -16,6 +16,9 @@ CASES = {
     "did_mpdta": "tests.reference.test_did_mpdta",
     "survey_api": "tests.reference.test_survey_api",
     "sunab_base_stagg": "tests.reference.test_sunab_base_stagg",
+    "spc_nhs_xmr": "tests.reference.test_control_chart_nhs",
+    "spc_qicharts2": "tests.reference.test_control_chart_qicharts2",
+    "funnel_overdispersion": "tests.reference.test_funnel_overdispersion",
     "compress_trade": "tests.reference.test_compress_trade",
 }
 """Case in ../shared/cases -> the module whose `compare(folder)` returns its comparisons; folder is ../shared."""

@@ -1,27 +1,22 @@
-"""Control charts against NHSRplotthedots: limits and special causes of every comparable published series.
+"""Control charts against NHSRplotthedots: every point's limits, special cause and meaning in all 53 series.
 
-Comparing with that package's output belongs here. What each table of ours holds is tested in tests/sql.
+Comparing with that package's output belongs here. Its one series without limits (all values equal) has its own test.
 """
 
 from __future__ import annotations
 
-import csv
 import json
-from collections import defaultdict
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import duckdb
+import numpy as np
 import pandas as pd
 import pytest
 
-QUERY = Path(__file__).resolve().parents[2] / "sql" / "marts" / "control_charts.sql"
+from tests.reference.comparison import Comparison
+from trust.control_chart import SPECIAL_CAUSES, Limits, Segments, assurance, limits, special_causes, variation
 
-Published = tuple[dict[str, Any], dict[str, list[tuple[str, float]]]]
-"""What the package gives, and the series it was given, by name of the series."""
-
-SPECIAL_CAUSES = {
+NAMES = {
     "Common Cause": "none",
     "Above UCL": "above_limit",
     "Below LCL": "below_limit",
@@ -34,94 +29,92 @@ SPECIAL_CAUSES = {
 }
 """Their names of the rules, and ours."""
 
+MEANINGS = {
+    "common_cause": "common_cause",
+    "special_cause_improvement": "improvement",
+    "special_cause_concern": "concern",
+    "special_cause_neutral_high": "high",
+    "special_cause_neutral_low": "low",
+}
 
-def comparable(case: dict[str, Any], values: list[float]) -> bool:
-    """Whether the package did what we do: no limits frozen after the first points, no moving range screened out.
+CONSTANT = "constant"
+"""A series of equal values: the package screens every moving range out and has no limits."""
 
-    By default it drops moving ranges of 3.267 times their mean before it draws limits; the NHS Excel tool, and we, do
-    not. Where none is that large the two are one.
-    """
+
+def read(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
+    """What the package gives, and the series it was given."""
+    case = folder / "cases" / "spc_nhs_xmr"
+    expected = json.loads((case / "expected.json").read_text(encoding="utf-8"))
+    return expected, pd.read_csv(case / "series.csv").sort_values(["series", "idx"])
+
+
+def ours(case: dict[str, Any], values: pd.Series) -> tuple[Limits, Any]:
+    """Limits and special causes of one series with the package's own arguments."""
     arguments = dict(case["args"] or {})
-    groups = case["rebase_group"]
-    for group in set(groups):
-        of_group = [value for value, own in zip(values, groups, strict=True) if own == group]
-        ranges = [abs(after - before) for before, after in pairwise(of_group)]
-        if arguments.get("screen_outliers", True) and max(ranges) >= 3.267 * sum(ranges) / len(ranges):
-            return False
-    return "fix_after_n_points" not in arguments
+    profile = "nhsr" if arguments.get("screen_outliers", True) else "mdc-excel"
+    segments = Segments.of(np.array(case["rebase_group"]))
+    found = limits("i", segments, values.to_numpy(float), profile=profile, freeze=arguments.get("fix_after_n_points"))
+    return found, special_causes(segments, found, profile)
 
 
-@pytest.fixture(scope="module")
-def published(shared_folder: Path) -> Published:
-    folder = shared_folder / "cases" / "spc_nhs_xmr"
-    expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
-    series: dict[str, list[tuple[str, float]]] = defaultdict(list)
-    with (folder / "series.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            series[row["series"]].append((row["date"], float(row["y"])))
-    return expected, series
-
-
-@pytest.fixture(scope="module")
-def charts(published: Published) -> dict[str, list[tuple[Any, ...]]]:
-    """Ours, by series: the mart's own query, each series a clinic. A rebase of theirs is a break of ours."""
-    expected, series = published
-    points, breaks = [], []
+def compare(folder: Path) -> list[Comparison]:
+    """Centre, limits, special cause and meaning of every point; the last two as the place in their list."""
+    expected, series = read(folder)
+    comparisons = []
     for name, case in expected.items():
-        groups = case["rebase_group"]
-        days = [day[:10] for day, _ in series[name]]
-        points += [(name, day, value) for day, (_, value) in zip(days, series[name], strict=True)]
-        breaks += [(name, day) for day, (old, new) in zip(days[1:], pairwise(groups), strict=True) if old != new]
-    with duckdb.connect(config={"threads": 1}) as connection:
-        connection.execute("create schema core; create schema marts")
-        connection.execute("create table core.calendar as select 'scale' as primary_scale_id")
-        connection.register("points", pd.DataFrame(points, columns=["name", "day", "value"]))
-        connection.register("breaks", pd.DataFrame(breaks, columns=["name", "day"]))
-        connection.execute(
-            "create table marts.data_quality as select 'break_in_collection' as check_id, name as subject, "
-            "cast(day as date) as period_start, 'break' as status from breaks"
-        )
-        connection.execute(
-            "create table marts.trust_by_period as select 'clinic' as unit_level, name as unit_id, "
-            "'scale' as scale_id, cast(day as date) as period_start, value as mean_score, 30 as n_responses "
-            "from points"
-        )
-        rows = connection.execute(
-            "select unit_id, centre, lower_limit, upper_limit, special_cause "
-            f"from ({QUERY.read_text(encoding='utf-8')}) order by unit_id, period_start"
-        ).fetchall()
-    ours: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
-    for name, *row in rows:
-        ours[name].append(tuple(row))
-    return ours
+        found, causes = ours(case, series.loc[series["series"] == name, "y"])
+        direction = dict(case["args"] or {}).get("improvement_direction", "increase")
+        meanings = variation(causes, {"increase": "up", "decrease": "down"}.get(direction))
+        for at in range(len(case["mean"])):
+            where = f"{name}, point {at + 1}"
+            if name != CONSTANT:
+                comparisons += [
+                    Comparison(f"{where}, lower", found.lower[at], case["lpl"][at]),
+                    Comparison(f"{where}, upper", found.upper[at], case["upl"][at]),
+                ]
+            cause, meaning = NAMES[case["special_cause_type"][at]], MEANINGS[case["point_type"][at]]
+            comparisons += [
+                Comparison(f"{where}, centre", found.center[at], case["mean"][at]),
+                Comparison(f"{where}, rule", SPECIAL_CAUSES.index(causes[at]), SPECIAL_CAUSES.index(cause)),
+                Comparison(f"{where}, meaning", float(meanings[at] != meaning), 0.0),
+            ]
+    return comparisons
 
 
-def test_limits_and_special_causes_equal_the_published_ones(
-    published: Published, charts: dict[str, list[tuple[Any, ...]]]
-) -> None:
-    expected, series = published
-    compared = 0
-    for name, case in expected.items():
-        if not comparable(case, [value for _, value in series[name]]):
-            continue
-        compared += 1
-        assert len(charts[name]) == len(case["mean"]), name
-        for position, (centre, lower, upper, special_cause) in enumerate(charts[name]):
-            where = f"{name}, point {position + 1}"
-            assert centre == pytest.approx(case["mean"][position], rel=1e-12, abs=1e-12), where
-            assert lower == pytest.approx(case["lpl"][position], rel=1e-12, abs=1e-12), where
-            assert upper == pytest.approx(case["upl"][position], rel=1e-12, abs=1e-12), where
-            assert special_cause == SPECIAL_CAUSES[case["special_cause_type"][position]], where
-    assert compared >= 40
+def test_every_point_of_every_series_is_equal(shared_folder: Path) -> None:
+    comparisons = compare(shared_folder)
+    assert len(read(shared_folder)[0]) == 53
+    assert len(comparisons) > 5 * 1_500
+    assert [comparison.label for comparison in comparisons if not comparison.is_equal] == []
 
 
-def test_a_constant_series_has_limits_at_its_mean(
-    published: Published, charts: dict[str, list[tuple[Any, ...]]]
-) -> None:
-    """Where the package gives no limits at all (every moving range is screened out), ours are the mean itself."""
-    expected, _ = published
-    mean = expected["constant"]["mean"][0]
-    assert len(charts["constant"]) == len(expected["constant"]["mean"])
-    for row in charts["constant"]:
-        assert row[:3] == pytest.approx((mean, mean, mean), rel=1e-12)
-        assert row[3] == "none"
+def test_a_constant_series_has_limits_at_its_mean(shared_folder: Path) -> None:
+    expected, series = read(shared_folder)
+    found, causes = ours(expected[CONSTANT], series.loc[series["series"] == CONSTANT, "y"])
+    assert found.lower == pytest.approx(expected[CONSTANT]["mean"])
+    assert found.upper == pytest.approx(expected[CONSTANT]["mean"])
+    assert set(causes) == {"none"}
+
+
+def test_many_series_at_once_are_the_same_as_one_by_one(shared_folder: Path) -> None:
+    expected, series = read(shared_folder)
+    plain = [name for name, case in expected.items() if not case["args"]]
+    chosen = series[series["series"].isin(plain)]
+    segments = Segments.of(chosen["series"].to_numpy(str))
+    together = limits("i", segments, chosen["y"].to_numpy(float))
+    causes = special_causes(segments, together)
+    for name in plain:
+        where = (chosen["series"] == name).to_numpy()
+        alone, alone_causes = ours(expected[name], chosen.loc[where, "y"])
+        assert together.upper[where] == pytest.approx(alone.upper, rel=1e-12)
+        assert causes[where].tolist() == alone_causes.tolist()
+
+
+def test_a_target_beyond_the_limits_is_met_or_missed_for_certain(shared_folder: Path) -> None:
+    """The package's own example: breaches never fall to 1,200 where fewer are better."""
+    expected, series = read(shared_folder)
+    case = expected["ae_RRK_type1_target"]
+    found, _ = ours(case, series.loc[series["series"] == "ae_RRK_type1_target", "y"])
+    target = case["args"]["target"]
+    assert set(assurance(target, found.lower, found.upper, "down")) == {"consistent_fail"}
+    assert set(assurance(target, found.lower, found.upper, "up")) == {"consistent_pass"}

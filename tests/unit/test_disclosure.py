@@ -659,7 +659,8 @@ def charts(months: pd.DataFrame) -> pd.DataFrame:
             "chart_id": months["unit_id"], "unit_level": months["unit_level"], "unit_id": months["unit_id"],
             "measure": "mean_score", "kind": "xmr", "period_start": months["period_start"],
             "value": months["mean_score"], "n": months["n_responses"], "centre": 70.0, "lower_limit": 60.0,
-            "upper_limit": 80.0, "special_cause": "none", "segment": 1, "is_trial": False, "suppressed_reason": None,
+            "upper_limit": 80.0, "special_cause": "none", "variation": "common_cause", "segment": 1,
+            "response_share": months.get("response_share"), "is_trial": False, "suppressed_reason": None,
         }
     )  # fmt: skip
 
@@ -677,6 +678,39 @@ def test_a_chart_hides_the_months_hidden_elsewhere_and_lines_that_would_give_the
     lines = safe["control_charts"].groupby("unit_id")["centre"].apply(lambda values: int(values.notna().sum()))
     assert lines["A"] == 0, "one hidden point is the centre less the others"
     assert lines.drop("A").to_dict() == {"B": 7, "C": 8, "D": 12, "all": 12}
+
+
+def test_a_chart_of_shares_hides_what_is_hidden_of_the_strategy() -> None:
+    """Nine of forty noticed it in the first month: the share would give the nine back, in the chart as in the table."""
+    delivery = delivery_rows("apology", {"A": [40, 50, 60]}, delivered=20)
+    delivery.loc[delivery["period_start"] == MONTHS[0], "delivered_n"] = 9
+    delivery["delivered_share"] = delivery["delivered_n"] / delivery["eligible_n"]
+    whole = delivery[delivery["unit_level"] == "organisation"]
+    chart = charts(whole.assign(mean_score=whole["delivered_share"], n_responses=whole["eligible_n"]))
+    chart = chart.assign(measure="delivered_share", kind="p_exact")
+    safe = suppress_all({"strategy_delivery": delivery, "control_charts": chart})
+    first = row(safe["control_charts"], period_start=MONTHS[0])
+    assert first[["value", "n", "special_cause", "variation", "centre", "upper_limit"]].isna().all()
+    assert first["suppressed_reason"] is not None
+
+
+def test_clinics_beside_each_other_hide_the_clinics_hidden_in_the_summary() -> None:
+    months = trust_rows({"A": [40] * 12, "B": [1] * 5 + [0] * 7, "C": [45] * 12, "D": [60] * 12})
+    summary = summary_rows(months)
+    summary = summary[summary["time_window"] == "all"]
+    clinics = summary[summary["unit_level"] == "clinic"]
+    beside = clinics[["unit_level", "unit_id", "scale_id", "time_window", "n_responses", "n_patients", "mean_score"]]
+    beside = beside.assign(sd_score=15.0, target=70.0, lower_95=65.0, upper_95=75.0, lower_limit=60.0, upper_limit=80.0,
+                           outside="none", reliability=0.8, is_reliable=True, n_needed=40, icc=0.05, phi=1.2,
+                           sentence="Within the usual range.", suppressed_reason=None)  # fmt: skip
+    safe = suppress_all({"trust_summary": summary, "unit_comparison": beside})
+    hidden = {
+        name: set(frame.loc[(frame["unit_level"] == "clinic") & frame["mean_score"].isna(), "unit_id"])
+        for name, frame in safe.items()
+    }
+    assert hidden["unit_comparison"] == hidden["trust_summary"] >= {"B"}
+    clinic = row(safe["unit_comparison"], unit_id="B")
+    assert clinic[["n_responses", "lower_limit", "upper_limit", "reliability", "is_reliable", "sentence"]].isna().all()
 
 
 def test_a_check_does_not_repeat_a_hidden_number() -> None:
