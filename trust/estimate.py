@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass, fields, replace
 import numpy as np
 import pandas as pd
 
-from trust.estimators import ESTIMATORS, NAIVE_METHOD
+from trust.estimators import JOINT_METHOD, METHODS, NAIVE_METHOD, PRIMARY_METHODS, REBOUND_METHOD
 from trust.estimators.cell_arithmetic import (
     WITHOUT_BREACH,
     Fit,
@@ -20,7 +20,11 @@ from trust.estimators.cell_arithmetic import (
     interval,
     two_sided_p_value,
 )
-from trust.strategies import STRATEGIES
+from trust.estimators.difference_in_differences import difference_in_differences
+from trust.estimators.emulated_trials import emulated_trials
+from trust.estimators.held_constant import held_constant
+from trust.estimators.naive_before_after import naive_before_after
+from trust.strategies import STRATEGIES, Strategy
 from trust.verdict import CLUSTER_WORDS, MINIMUM_CLUSTERS, Word, judge
 
 PRE_TREND_WARNING = 0.05
@@ -29,7 +33,16 @@ PRE_TREND_WARNING = 0.05
 FEW_CLUSTERS_WARNING = 20
 """Fewer clusters than this on either side, and a reader is warned."""
 
-NAIVE_REASON = "Plain before and after: it counts what would have happened anyway, so it does not show an effect."
+REASONS = {
+    NAIVE_METHOD: "Plain before and after: it counts what would have happened anyway, so it does not show an effect.",
+    REBOUND_METHOD: "How far trust would have come back without the repair, as it did in patients not repaired yet.",
+    "emulated_trials": "Compared with patients of the same breach who were not repaired yet.",
+    "emulated_trials_weighted": "The same comparison, by weighting those not repaired yet to be like those repaired.",
+    "emulated_trials_doubly_robust": "The same comparison, by regression and weighting together.",
+    JOINT_METHOD: "Compared with those who had not begun, the other strategies held constant.",
+    "difference_in_differences": "Compared with those who had not begun, whatever else changed.",
+}
+"""What each method says of itself where it has no verdict."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +50,13 @@ class Estimate:
     """What one method says of one strategy: an effect in points of the 0-100 score, or None and the reason.
 
     `low` and `high` bound the 95 % interval. `n_patients` and `n_responses` are those of the treated side in
-    the first year. `n_needed`: see `trust.verdict.Verdict`. The naive method has no comparison, no `q_value`
-    and no `verdict`.
+    the first year. `n_needed`: see `trust.verdict.Verdict`. `is_primary` marks the one row of a strategy that
+    carries its verdict; the others are shown beside it and have neither `verdict` nor `q_value`.
     """
 
     strategy_id: str
     method: str
+    is_primary: bool
     unit_level: str | None
     estimate: float | None
     std_error: float | None
@@ -66,6 +80,7 @@ class EventEstimate:
 
     strategy_id: str
     method: str
+    is_primary: bool
     event_time: int
     estimate: float
     low: float | None
@@ -86,15 +101,23 @@ def estimate_strategies(
     """
     of_strategy = {str(strategy_id): rows for strategy_id, rows in cells.groupby("strategy_id", sort=False)}
     nothing = cells.iloc[:0]
-    fits = {strategy.strategy_id: _fits(of_strategy.get(strategy.strategy_id, nothing)) for strategy in STRATEGIES}
     levels = {strategy_id: str(rows["unit_level"].iloc[0]) for strategy_id, rows in of_strategy.items()}
+    fits = {
+        strategy.strategy_id: _fits(strategy, of_strategy.get(strategy.strategy_id, nothing)) for strategy in STRATEGIES
+    }
+    fits = _jointly(fits, levels)
     estimates = [
         _estimate(strategy_id, method, levels.get(strategy_id), fit)
         for strategy_id, by_method in fits.items()
         for method, fit in by_method.items()
     ]
     paths = [
-        EventEstimate(strategy_id=strategy_id, method=method, **vars(point))
+        EventEstimate(
+            strategy_id=strategy_id,
+            method=method,
+            is_primary=method in PRIMARY_METHODS,
+            **{name: value for name, value in vars(point).items() if name != "others"},
+        )
         for strategy_id, by_method in fits.items()
         for method, fit in by_method.items()
         for point in fit.path
@@ -117,8 +140,8 @@ def effects_frame(estimates: Sequence[Estimate]) -> pd.DataFrame:
     return frame.astype(types).assign(suppressed_reason=None)
 
 
-def event_effects_frame(paths: Sequence[EventEstimate]) -> pd.DataFrame:
-    """The columns of `marts.strategy_event_effects`."""
+def effect_paths_frame(paths: Sequence[EventEstimate]) -> pd.DataFrame:
+    """The columns of `marts.strategy_effect_paths`."""
     names = [field.name for field in fields(EventEstimate)]
     frame = pd.DataFrame([astuple(point) for point in paths], columns=names)
     counts = ["event_time", "n_treated_units", "n_patients", "n_responses"]
@@ -126,13 +149,40 @@ def event_effects_frame(paths: Sequence[EventEstimate]) -> pd.DataFrame:
     return frame.astype(types).assign(suppressed_reason=None)
 
 
-def _fits(rows: pd.DataFrame) -> dict[str, Fit]:
+def _fits(strategy: Strategy, rows: pd.DataFrame) -> dict[str, Fit]:
     """What each method makes of one strategy's rows."""
+    is_repair = strategy.is_after_breach if rows.empty else rows["unit_level"].iloc[0] == "patient"
     refusal = _refusal(rows)
     if refusal is not None:
-        return dict.fromkeys(ESTIMATORS, refusal)
+        return dict.fromkeys(METHODS[is_repair], refusal)
     cells = cells_from_frame(rows)
-    return {method: fit(cells) for method, fit in ESTIMATORS.items()}
+    fits = {
+        NAIVE_METHOD: naive_before_after(cells),
+        "difference_in_differences": difference_in_differences(cells),
+    }
+    if is_repair:
+        fits |= emulated_trials(cells)
+        primary = fits["emulated_trials"]
+        fits[REBOUND_METHOD] = primary.rebound or replace(primary, path=())
+    else:
+        fits[JOINT_METHOD] = fits["difference_in_differences"]
+    return {method: fits[method] for method in METHODS[is_repair]}
+
+
+def _jointly(fits: dict[str, dict[str, Fit]], levels: dict[str, str]) -> dict[str, dict[str, Fit]]:
+    """The same fits, roll-outs with the other strategies held constant."""
+    primary = {
+        strategy_id: fit
+        for strategy_id, by_method in fits.items()
+        for method, fit in by_method.items()
+        if method in PRIMARY_METHODS and strategy_id in levels
+    }
+    roll_outs = [strategy_id for strategy_id in primary if JOINT_METHOD in fits[strategy_id]]
+    joint = held_constant(primary, levels, roll_outs)
+    return {
+        strategy_id: by_method | ({JOINT_METHOD: joint[strategy_id]} if strategy_id in joint else {})
+        for strategy_id, by_method in fits.items()
+    }
 
 
 def _refusal(rows: pd.DataFrame) -> Fit | None:
@@ -154,6 +204,7 @@ def _estimate(strategy_id: str, method: str, unit_level: str | None, fit: Fit) -
     return Estimate(
         strategy_id=strategy_id,
         method=method,
+        is_primary=method in PRIMARY_METHODS,
         unit_level=unit_level,
         estimate=fit.estimate,
         std_error=fit.std_error,
@@ -167,24 +218,22 @@ def _estimate(strategy_id: str, method: str, unit_level: str | None, fit: Fit) -
         n_responses=fit.n_responses,
         n_needed=None,
         verdict=None,
-        reason=fit.reason or NAIVE_REASON,
+        reason=fit.reason or REASONS[method],
         warnings=fit.warnings,
     )
 
 
 def _with_q_values(estimates: Sequence[Estimate]) -> list[Estimate]:
-    """Benjamini-Hochberg over the strategies, within each method that is not naive."""
-    q_values: dict[tuple[str, str], float] = {}
-    for method in ESTIMATORS.keys() - {NAIVE_METHOD}:
-        p_values = {e.strategy_id: e.p_value for e in estimates if e.method == method and e.p_value is not None}
-        found = benjamini_hochberg(np.array(list(p_values.values())))
-        q_values |= {(strategy_id, method): float(q) for strategy_id, q in zip(p_values, found, strict=True)}
-    return [replace(e, q_value=q_values.get((e.strategy_id, e.method))) for e in estimates]
+    """Benjamini-Hochberg over the strategies' primary estimates."""
+    p_values = {e.strategy_id: e.p_value for e in estimates if e.is_primary and e.p_value is not None}
+    found = benjamini_hochberg(np.array(list(p_values.values())))
+    q_values = dict(zip(p_values, found.tolist(), strict=True))
+    return [replace(e, q_value=q_values.get(e.strategy_id) if e.is_primary else None) for e in estimates]
 
 
 def _judged(estimate: Estimate, fit: Fit, minimum_clusters: int) -> Estimate:
     """The estimate with its verdict, the reason and what a careful reviewer would raise."""
-    if estimate.method == NAIVE_METHOD:
+    if not estimate.is_primary:
         return estimate
     if (
         estimate.estimate is None

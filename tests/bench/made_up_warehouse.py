@@ -17,7 +17,7 @@ from trust.instruments import INSTRUMENTS
 from trust.simulation import TRUST_ITEMS, Hospital
 
 SQL = Path(__file__).resolve().parents[2] / "sql"
-CORE = ("visits", "responses", "interventions", "breaches", "answers", "scores", "calendar")
+CORE = ("visits", "responses", "interventions", "breaches", "answers", "scores", "calendar", "strategy_starts", "exposures")
 SCHEMAS = ("staging", "core", "marts")
 
 STAGED = {
