@@ -13,6 +13,7 @@ import pandas as pd
 
 from trust.estimators import JOINT_METHOD, METHODS, NAIVE_METHOD, PRIMARY_METHODS, REBOUND_METHOD
 from trust.estimators.cell_arithmetic import (
+    FIRST_YEAR,
     WITHOUT_BREACH,
     Fit,
     benjamini_hochberg,
@@ -20,12 +21,20 @@ from trust.estimators.cell_arithmetic import (
     interval,
     two_sided_p_value,
 )
-from trust.estimators.difference_in_differences import difference_in_differences
+from trust.estimators.difference_in_differences import BASE_MONTHS, difference_in_differences
 from trust.estimators.emulated_trials import emulated_trials
 from trust.estimators.held_constant import held_constant
 from trust.estimators.naive_before_after import naive_before_after
+from trust.estimators.wild_scores import FEW_CLUSTERS, WildScores, wild_scores
 from trust.strategies import STRATEGIES, Strategy
-from trust.verdict import CLUSTER_WORDS, MINIMUM_CLUSTERS, Word, judge
+from trust.verdict import (
+    CLUSTER_WORDS,
+    EFFECT_THAT_MATTERS,
+    MINIMUM_CLUSTERS,
+    Word,
+    collection_warnings,
+    judge,
+)
 
 PRE_TREND_WARNING = 0.05
 """p-value of the months before, below which a reader is warned."""
@@ -91,13 +100,18 @@ class EventEstimate:
 
 
 def estimate_strategies(
-    cells: pd.DataFrame, minimum_clusters: int = MINIMUM_CLUSTERS
+    cells: pd.DataFrame,
+    findings: pd.DataFrame | None = None,
+    minimum_clusters: int = MINIMUM_CLUSTERS,
+    effect: float = EFFECT_THAT_MATTERS,
 ) -> tuple[list[Estimate], list[EventEstimate]]:
     """Every strategy by every method, refusals included, and the effects by event time of the methods that
     have them.
 
     `cells` are the rows of `marts.strategy_cells`; a strategy without any row is refused with that reason. A
-    verdict needs at least `minimum_clusters` patients, providers or clinics on either side.
+    verdict needs at least `minimum_clusters` patients, providers or clinics on either side. `findings` are rows of
+    `marts.data_quality`: a change in how answers were collected while a strategy was followed becomes a warning.
+    `effect`: points an effect must have to matter, by which `n_needed` and "no clear change" are judged.
     """
     of_strategy = {str(strategy_id): rows for strategy_id, rows in cells.groupby("strategy_id", sort=False)}
     nothing = cells.iloc[:0]
@@ -115,15 +129,22 @@ def estimate_strategies(
         EventEstimate(
             strategy_id=strategy_id,
             method=method,
-            is_primary=method in PRIMARY_METHODS,
+            is_primary=True,
             **{name: value for name, value in vars(point).items() if name != "others"},
         )
         for strategy_id, by_method in fits.items()
         for method, fit in by_method.items()
+        if method in PRIMARY_METHODS
         for point in fit.path
     ]
     judged = [
-        _judged(estimate, fits[estimate.strategy_id][estimate.method], minimum_clusters)
+        _judged(
+            estimate,
+            fits[estimate.strategy_id][estimate.method],
+            collection_warnings(findings, _months_followed(of_strategy.get(estimate.strategy_id, nothing))),
+            minimum_clusters,
+            effect,
+        )
         for estimate in _with_q_values(estimates)
     ]
     return judged, paths
@@ -158,7 +179,7 @@ def _fits(strategy: Strategy, rows: pd.DataFrame) -> dict[str, Fit]:
     cells = cells_from_frame(rows)
     fits = {
         NAIVE_METHOD: naive_before_after(cells),
-        "difference_in_differences": difference_in_differences(cells),
+        "difference_in_differences": difference_in_differences(cells, has_path=not is_repair),
     }
     if is_repair:
         fits |= emulated_trials(cells)
@@ -201,6 +222,8 @@ def _estimate(strategy_id: str, method: str, unit_level: str | None, fit: Fit) -
     if fit.estimate is not None and fit.std_error is not None and fit.degrees_of_freedom is not None:
         low, high = interval(fit.estimate, fit.std_error, fit.degrees_of_freedom)
         p_value = two_sided_p_value(fit.estimate, fit.std_error, fit.degrees_of_freedom)
+        few = few_clusters(fit)
+        p_value = p_value if few is None else max(p_value, few.p_value)
     return Estimate(
         strategy_id=strategy_id,
         method=method,
@@ -231,7 +254,32 @@ def _with_q_values(estimates: Sequence[Estimate]) -> list[Estimate]:
     return [replace(e, q_value=q_values.get(e.strategy_id) if e.is_primary else None) for e in estimates]
 
 
-def _judged(estimate: Estimate, fit: Fit, minimum_clusters: int) -> Estimate:
+def few_clusters(fit: Fit) -> WildScores | None:
+    """The test for few clusters, where there are few."""
+    if fit.estimate is None or fit.influence is None or fit.treated_share is None:
+        return None
+    if np.count_nonzero((fit.influence != 0) | (fit.treated_share != 0)) >= FEW_CLUSTERS:
+        return None
+    return wild_scores(fit.estimate, fit.influence, fit.treated_share)
+
+
+def _months_followed(rows: pd.DataFrame) -> tuple[int, int] | None:
+    """First and last calendar month, counted from January 2000, that an estimate of these rows rests on."""
+    begun = rows[rows["cohort"].notna()]
+    if begun.empty:
+        return None
+    if rows["unit_level"].iloc[0] == "patient":
+        if "breach_month" not in begun or begun["breach_month"].isna().all():
+            return None
+        month = begun["breach_month"].astype(int)
+        return int(month.min()), int((month + begun["period"].astype(int)).max())
+    cohort = begun["cohort"].astype(int)
+    return int(cohort.min()) - BASE_MONTHS, int(cohort.max()) + FIRST_YEAR[-1]
+
+
+def _judged(
+    estimate: Estimate, fit: Fit, collection: tuple[str, ...], minimum_clusters: int, effect: float
+) -> Estimate:
     """The estimate with its verdict, the reason and what a careful reviewer would raise."""
     if not estimate.is_primary:
         return estimate
@@ -243,7 +291,7 @@ def _judged(estimate: Estimate, fit: Fit, minimum_clusters: int) -> Estimate:
         or estimate.q_value is None
         or estimate.unit_level is None
     ):
-        return replace(estimate, verdict="cannot_tell_yet")
+        return replace(estimate, verdict="cannot_tell_yet", warnings=(*estimate.warnings, *collection))
     verdict = judge(
         estimate=estimate.estimate,
         std_error=estimate.std_error,
@@ -256,13 +304,14 @@ def _judged(estimate: Estimate, fit: Fit, minimum_clusters: int) -> Estimate:
         n_comparison_clusters=fit.n_comparison_clusters,
         n_responses=fit.n_responses,
         minimum_clusters=minimum_clusters,
+        effect=effect,
     )
     return replace(
         estimate,
         verdict=verdict.word,
         reason=verdict.reason,
         n_needed=verdict.n_needed,
-        warnings=(*_warnings(estimate.unit_level, fit), *estimate.warnings),
+        warnings=(*_warnings(estimate.unit_level, fit), *estimate.warnings, *collection),
     )
 
 
@@ -274,5 +323,7 @@ def _warnings(unit_level: str, fit: Fit) -> tuple[str, ...]:
         warnings.append(f"the two groups already differed before the start (p = {fit.pre_trend_p_value:.3f})")
     n_fewest = min(fit.n_treated_clusters, fit.n_comparison_clusters)
     if n_fewest < FEW_CLUSTERS_WARNING:
-        warnings.append(f"only {n_fewest} {CLUSTER_WORDS[unit_level]} on one side")
+        few = few_clusters(fit)
+        reach = "" if few is None else f"; no p-value below {few.smallest_p:.2g} can be reached with so few"
+        warnings.append(f"only {n_fewest} {CLUSTER_WORDS[unit_level]} on one side{reach}")
     return tuple(warnings)

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
@@ -692,7 +693,7 @@ def _resilience(settings: Settings, breaches: _Breaches) -> Floats:
 def _said_before(
     settings: Settings, patients: _Patients, visits: _Visits, breaches: _Breaches, survey: _Survey, trust: Floats
 ) -> Floats:
-    """Of each breach, the mean score of the patient's answers in the year before it less that of all such, 0 for none."""
+    """Of each breach, the mean score of the answers in the year before it less that of all such, 0 for none."""
     rows = _answered(settings, patients, visits, survey, trust)
     days_since = _days_since_breach(visits, breaches)[rows]
     rows = rows[(days_since < 0) & (days_since >= -365)]
@@ -939,6 +940,7 @@ def _response_frame(world: _World) -> pd.DataFrame:
     )
 
 
+@cache
 def _clock_times() -> Texts:
     return np.array([f" {s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}" for s in range(24 * 3600)], dtype=object)
 

@@ -68,7 +68,7 @@ def strategy_page(marts: Marts, strategy: Row) -> Page:
         return _page_without_record(marts, strategy, name, lead)
     verdict = about_strategy.verdict(marts, strategy_id)
     reason = about_strategy.reason(marts, strategy_id)
-    row = about_strategy.effect(marts, strategy_id, about_strategy.HONEST)
+    row = about_strategy.honest_effect(marts, strategy_id)
     measures = Panel(
         "three-figures",
         verdict=verdict,
@@ -232,7 +232,7 @@ def _effects_section(marts: Marts, strategy: Row) -> Section:
             ),
         )
     ]
-    events = marts.rows("strategy_event_effects", strategy_id=strategy_id, method=about_strategy.HONEST)
+    events = marts.rows("strategy_effect_paths", strategy_id=strategy_id, is_primary=True)
     events = events.sort_values("event_time").reset_index(drop=True)
     if bool(events["estimate"].notna().any()):
         chart = Chart(

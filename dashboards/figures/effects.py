@@ -109,7 +109,7 @@ def compare_methods(frame: DataFrame, span: tuple[float, float], truth: float | 
 
 
 def effect_by_month(frame: DataFrame) -> go.Figure:
-    """Draw estimate, low, high of strategy_event_effects by event_time, with a rule at no difference."""
+    """Draw estimate, low, high of strategy_effect_paths by event_time, with a rule at no difference."""
     figure = theme.empty_figure(margin={"l": 40, "r": 16, "t": 10, "b": 48})
     span = methods_axis(frame)
     figure.update_yaxes(range=list(span), nticks=6)

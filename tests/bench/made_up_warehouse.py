@@ -17,7 +17,17 @@ from trust.instruments import INSTRUMENTS
 from trust.simulation import TRUST_ITEMS, Hospital
 
 SQL = Path(__file__).resolve().parents[2] / "sql"
-CORE = ("visits", "responses", "interventions", "breaches", "answers", "scores", "calendar", "strategy_starts", "exposures")
+CORE = (
+    "visits",
+    "responses",
+    "interventions",
+    "breaches",
+    "answers",
+    "scores",
+    "calendar",
+    "strategy_starts",
+    "exposures",
+)
 SCHEMAS = ("staging", "core", "marts")
 
 STAGED = {
@@ -54,14 +64,14 @@ def made_up_warehouse(hospital: Hospital, marts: tuple[str, ...]) -> duckdb.Duck
     connection = duckdb.connect(config={"threads": 1})
     for schema in SCHEMAS:
         connection.execute(f"create schema {schema}")
-    items, instruments, options = reference_tables()
-    connection.execute("create table core.items as from items")
-    connection.execute("create table core.instruments as from instruments")
-    connection.execute("create table staging.item_options as from options")
+    for name, frame in reference_tables().items():
+        connection.register("given", frame)
+        connection.execute(f"create table {name} as from given")
+        connection.unregister("given")
     connection.execute("create table core.settings as select '' primary_scale, 11 minimum_cell, '' hospital_name")
     for feed, query in STAGED.items():
         given = getattr(hospital, feed)
-        given = given[USED[feed]] if feed in USED else given
+        connection.register("given", given[USED[feed]] if feed in USED else given)
         batch = "'made up' as batch_id, 1 as batch_number, 0 as row_number, false as is_superseded"
         connection.execute(f"create table staging.{feed} as select *, {batch} from ({query})")
     for schema, names in (("core", CORE), ("marts", marts)):
@@ -73,11 +83,15 @@ def made_up_warehouse(hospital: Hospital, marts: tuple[str, ...]) -> duckdb.Duck
 
 
 @cache
-def reference_tables() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Items, instruments, and the texts an answer may be."""
+def reference_tables() -> dict[str, pd.DataFrame]:
+    """Items, instruments, and the texts an answer may be, by the name of their table."""
     asked = [item for instrument in INSTRUMENTS for item in instrument.items if item.item_id in TRUST_ITEMS]
     options = [("made up", item.item_id, text, code, None) for item in asked for text, code in item.options.items()]
     options += [("made up", item, "", None, "not_answered") for item in TRUST_ITEMS]
     columns = ["mapping", "item_id", "answer_text", "answer_value", "missing_kind"]
     types = {"answer_value": "Int16", "missing_kind": "string"}
-    return items_frame(), instruments_frame(), pd.DataFrame(options, columns=columns).astype(types)
+    return {
+        "core.items": items_frame(),
+        "core.instruments": instruments_frame(),
+        "staging.item_options": pd.DataFrame(options, columns=columns).astype(types),
+    }

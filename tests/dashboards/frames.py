@@ -271,7 +271,8 @@ def _trajectories(rng: np.random.Generator) -> tuple[DataFrame, DataFrame]:
             events.append(
                 {
                     "strategy_id": strategy_id,
-                    "method": "difference_in_differences",
+                    "method": _honest_method(strategy_id),
+                    "is_primary": True,
                     "event_time": event,
                     "estimate": value if known else None,
                     "low": value - 2 if known else None,
@@ -282,7 +283,13 @@ def _trajectories(rng: np.random.Generator) -> tuple[DataFrame, DataFrame]:
                     "suppressed_reason": None,
                 }
             )
-    return frame("strategy_trajectories", rows), frame("strategy_event_effects", events)
+    return frame("strategy_trajectories", rows), frame("strategy_effect_paths", events)
+
+
+def _honest_method(strategy_id: str) -> str:
+    """The method that carries the verdict."""
+    after_breach = strategy_id in ("apology", "communication", "transparency")
+    return "emulated_trials" if after_breach else "difference_in_differences_joint"
 
 
 def _effects() -> DataFrame:
@@ -304,6 +311,7 @@ def _effects() -> DataFrame:
             common
             | {
                 "method": "naive_before_after",
+                "is_primary": False,
                 "estimate": naive,
                 "std_error": 0.6,
                 "low": naive_low,
@@ -311,6 +319,19 @@ def _effects() -> DataFrame:
                 "reason": "Plain change, with nothing to compare it with.",
             }
         )
+        if _honest_method(strategy_id) == "emulated_trials":
+            rows.append(
+                common
+                | {
+                    "method": "rebound_without_repair",
+                    "is_primary": False,
+                    "estimate": naive - (value or 0.0),
+                    "std_error": 0.9,
+                    "low": naive - (value or 0.0) - 1.8,
+                    "high": naive - (value or 0.0) + 1.8,
+                    "reason": "How far trust would have come back without the repair.",
+                }
+            )
         reason = {
             "better": "The whole interval lies above zero.",
             "no_clear_change": "No clear change: an effect of 5 points either way is ruled out.",
@@ -319,7 +340,8 @@ def _effects() -> DataFrame:
         rows.append(
             common
             | {
-                "method": "difference_in_differences",
+                "method": _honest_method(strategy_id),
+                "is_primary": True,
                 "estimate": value,
                 "std_error": None if value is None else 0.85,
                 "low": low,
@@ -634,7 +656,7 @@ def full() -> dict[str, DataFrame]:
         **_answered("wfpts5"),
         "strategy_trajectories": trajectories,
         "strategy_effects": _effects(),
-        "strategy_event_effects": event_effects,
+        "strategy_effect_paths": event_effects,
         "strategy_delivery": delivery,
         "strategy_summary": summary,
         "commitment_summary": commitment_summary,
@@ -760,11 +782,11 @@ def refusals() -> dict[str, DataFrame]:
     """Every honest estimate is refused, with a reason; the naive ones remain."""
     frames = full()
     effects = frames["strategy_effects"]
-    honest = effects["method"] == "difference_in_differences"
+    honest = effects["is_primary"]
     effects.loc[honest, ["estimate", "std_error", "low", "high", "p_value", "q_value"]] = None
     effects.loc[honest, "verdict"] = "cannot_tell_yet"
     effects.loc[honest, "reason"] = "Everyone began in the same month, so there is nobody to compare with."
-    events = frames["strategy_event_effects"]
+    events = frames["strategy_effect_paths"]
     events[["estimate", "low", "high"]] = None
     return {name: table for name, table in frames.items() if name != "truth"}
 
@@ -779,6 +801,7 @@ _KEYS = {
     "window_end",
     "strategy_id",
     "method",
+    "is_primary",
     "comparison_group",
     "event_time",
     "strategies_received",

@@ -39,7 +39,7 @@ from pipelines.definitions import DEFAULT_WORKSPACE, WORKSPACE_VARIABLE
 from trust import errors, simulation, strategies, verdict
 from trust.disclosure import MINIMUM_CELL, RULES
 from trust.errors import MendError
-from trust.estimators import ESTIMATORS
+from trust.estimators import METHODS
 from trust.estimators.difference_in_differences import BASE_MONTHS
 from trust.instruments import INSTRUMENTS
 
@@ -455,7 +455,7 @@ def test_findings_about_the_data_are_documented() -> None:
 
 def test_methods_and_verdicts_are_documented() -> None:
     text = text_of(REFERENCE / "tables.md")
-    for word in (*ESTIMATORS, *verdict.Word.__args__):  # type: ignore[attr-defined]
+    for word in (*METHODS[True], *METHODS[False], *verdict.Word.__args__):  # type: ignore[attr-defined]
         assert f"`{word}`" in text
 
 

@@ -578,7 +578,8 @@ def test_kinds_of_breach_add_up_to_all_kinds() -> None:
 def effects(**cells: Any) -> pd.DataFrame:
     """One row of strategy_effects."""
     given_cells = {
-        "strategy_id": "apology", "method": "difference_in_differences", "unit_level": "patient", "estimate": 2.0,
+        "strategy_id": "apology", "method": "emulated_trials", "is_primary": True, "unit_level": "patient",
+        "estimate": 2.0,
         "std_error": 1.0, "low": 0.0, "high": 4.0, "p_value": 0.04, "q_value": 0.08, "n_treated_units": 300,
         "n_comparison_units": 400, "n_patients": 300, "n_responses": 500, "n_needed": None, "verdict": "better",
         "reason": "The interval lies above zero.", "warnings": "a warning", "suppressed_reason": None,
@@ -620,17 +621,18 @@ def test_an_event_time_hidden_in_a_trajectory_is_hidden_in_its_estimate_and_not_
     answers = {-2: 80, -1: 80, 0: 90, 1: 5, 2: 30, 3: 60, 12: 40}
     lines = trajectories(answers)
     events = pd.DataFrame(
-        {"strategy_id": "apology", "method": "difference_in_differences", "event_time": list(answers), "estimate": 1.0,
+        {"strategy_id": "apology", "method": "emulated_trials", "is_primary": True, "event_time": list(answers),
+         "estimate": 1.0,
          "low": 0.0, "high": 2.0, "n_treated_units": 50, "n_patients": [n + 300 for n in answers.values()],
          "n_responses": [n + 300 for n in answers.values()], "suppressed_reason": None}
     )  # fmt: skip
     safe = suppress_all(
-        {"strategy_trajectories": lines, "strategy_event_effects": events, "strategy_effects": effects()}
+        {"strategy_trajectories": lines, "strategy_effect_paths": events, "strategy_effects": effects()}
     )
     shown = safe["strategy_trajectories"]
     hidden = set(shown.loc[(shown["comparison_group"] == "treated") & shown["n_responses"].isna(), "event_time"])
     assert hidden == {1, 2}
-    points = safe["strategy_event_effects"]
+    points = safe["strategy_effect_paths"]
     assert set(points.loc[points["n_responses"].isna(), "event_time"]) >= hidden
     assert list(points.columns) == list(events.columns)
 

@@ -5,7 +5,7 @@ Not here: what is compared with what (one file per method), and what an estimate
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -96,7 +96,7 @@ class Fit:
     the effect. `rebound`: how far the treated would have come back anyway, where the method knows. `others`: by how
     much the share (0-1) of answers under each of the six strategies changed more on the treated side than on the
     other; 1 for the strategy itself. `influence` has one element per cluster of `cluster_names`; its squares sum to
-    the variance.
+    the variance. `treated_share` is each one's share (0-1) of the treated answers.
     """
 
     estimate: float | None = None
@@ -113,9 +113,10 @@ class Fit:
     warnings: tuple[str, ...] = ()
     path: tuple[PathPoint, ...] = ()
     rebound: Fit | None = None
-    others: FloatArray | None = None
-    influence: FloatArray | None = None
-    cluster_names: Texts | None = None
+    others: FloatArray | None = field(default=None, compare=False)
+    influence: FloatArray | None = field(default=None, compare=False)
+    treated_share: FloatArray | None = field(default=None, compare=False)
+    cluster_names: Texts | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -157,8 +158,12 @@ class Influence:
 def cells_from_frame(frame: pd.DataFrame) -> Cells:
     """One strategy's rows of `marts.strategy_cells` as arrays.
 
-    Rows must belong to one strategy and one `unit_level`. An empty cohort means the unit never began.
+    Rows must belong to one strategy and one `unit_level`. An empty cohort means the unit never began. Where a column
+    of another strategy is not there, it was never in force; where one of the breach is not there, it is not known.
     """
+    under = [f"n_under_{strategy.strategy_id}" for strategy in STRATEGIES]
+    optional = ["strategy_id", "severity", "breach_kind", "breach_month"]
+    frame = frame.reindex(columns=[*frame.columns, *(name for name in (*under, *optional) if name not in frame)])
     cohort = pd.to_numeric(frame["cohort"]).astype("Int64").fillna(NEVER)
     cluster, cluster_names = pd.factorize(frame["cluster_id"])
     return Cells(
@@ -174,7 +179,7 @@ def cells_from_frame(frame: pd.DataFrame) -> Cells:
         total=frame["sum_score"].to_numpy(dtype=np.float64),
         n_patients=frame["n_patients"].to_numpy(dtype=np.int64),
         n_new_patients=frame["n_new_patients"].to_numpy(dtype=np.int64),
-        under=frame[[f"n_under_{strategy.strategy_id}" for strategy in STRATEGIES]].to_numpy(dtype=np.float64),
+        under=frame[under].fillna(0).to_numpy(dtype=np.float64),
         severity=_codes(frame["severity"], is_blank_known=True),
         kind=_codes(frame["breach_kind"], is_blank_known=True),
         breach_month=pd.to_numeric(frame["breach_month"]).fillna(0).to_numpy(dtype=np.int64),

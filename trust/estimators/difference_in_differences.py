@@ -110,7 +110,10 @@ class Average:
 
 
 def difference_in_differences(
-    cells: Cells, base_months: int = BASE_MONTHS, comparison: Comparison = "not_yet_treated"
+    cells: Cells,
+    base_months: int = BASE_MONTHS,
+    comparison: Comparison = "not_yet_treated",
+    has_path: bool = True,
 ) -> Fit:
     """The effect of one strategy in its first year on those who got it, beyond what would have happened.
 
@@ -131,7 +134,7 @@ def difference_in_differences(
     (provider, clinic, patient) and includes that of the estimated weights, as in the paper: where a cohort is
     one provider, it is the only part that tells how much providers differ. For few clusters it is `enlarged`,
     with the `degrees_of_freedom` of Student's t: the published error is too small there. A refusal is a Fit
-    without an estimate and with its reason.
+    without an estimate and with its reason. `has_path`: also the effect at every event time.
     """
     if (cells.cohort == NEVER).all():
         return Fit(reason="No start of this strategy is on record.")
@@ -165,9 +168,10 @@ def difference_in_differences(
         std_error=headline.std_error,
         degrees_of_freedom=freedom,
         pre_trend_p_value=pre_trend_p_value(effects, freedom),
-        path=_path(effects, others),
+        path=_path(effects, others) if has_path else (),
         others=None if others is None else _weighted_mean(effects, FIRST_YEAR, others),
         influence=headline.influence.total,
+        treated_share=headline.influence.treated_share,
         cluster_names=effects.cells.cluster_names,
     )
 

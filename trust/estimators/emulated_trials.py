@@ -65,9 +65,10 @@ RIDGE = 1e-6
 class Trials:
     """The answers of the pooled trials: rows of the cells, each with its design.
 
-    `design` is rows x columns, each column scaled to a mean square of 1 over the waiting. `is_treated` are answers
-    in the first year of the repair that have somebody to be compared with; `is_waiting` those given before any
-    repair. The last `n_others` columns are the other strategies in force. `n_dropped` breaches had no answer in the year before; `n_lost` treated answers had nobody.
+    `design` is rows x columns, each column scaled to a mean square of 1 over the waiting; the last `n_others` columns
+    are the other strategies in force. `is_treated` are answers in the first year of the repair that have somebody to
+    be compared with; `is_waiting` those given before any repair. `n_dropped` breaches had no answer in the year
+    before; `n_lost` of the `n_treated_answers` had nobody.
     """
 
     cells: Cells
@@ -203,7 +204,9 @@ def _refusal(trials: Trials) -> Fit | None:
     if not trials.is_treated.any():
         return replace(counted, reason="Too few were left who had not begun, so there is nobody to compare with.")
     if min(counted.n_treated_clusters, counted.n_comparison_clusters) < 2:
-        return replace(counted, reason="Begun or not begun in only one place, so there is no telling chance from change.")
+        return replace(
+            counted, reason="Begun or not begun in only one place, so there is no telling chance from change."
+        )
     if np.ptp(trials.score[trials.is_treated | trials.is_waiting]) < NEGLIGIBLE:
         return replace(counted, reason="Everyone changed alike, so chance cannot be measured.")
     if int(cells.n[trials.is_waiting].sum()) <= np.linalg.matrix_rank(trials.design[trials.is_waiting]) + 1:
@@ -270,9 +273,9 @@ class _Regression:
         design = trials.design if extra is None else np.column_stack([trials.design, extra])
         waiting = np.flatnonzero(trials.is_waiting)
         rows, n = design[waiting], trials.cells.n[waiting]
-        inverse = np.linalg.pinv(rows.T @ (rows * n[:, None]), rcond=1e-10, hermitian=True)
+        inverse: FloatArray = np.asarray(np.linalg.pinv(rows.T @ (rows * n[:, None]), rcond=1e-10, hermitian=True))
         slope = inverse @ (rows.T @ (n * trials.score[waiting]))
-        residual = trials.score - design @ slope
+        residual: FloatArray = np.asarray(trials.score - design @ slope, dtype=np.float64)
         pull = np.clip(n * np.einsum("ij,jk,ik->i", rows, inverse, rows, optimize=True), 0.0, 1 - 1e-6)
         safe = np.zeros_like(residual)
         safe[waiting] = residual[waiting] / np.sqrt(1.0 - pull)
@@ -285,7 +288,14 @@ def _with_estimate(counted: Fit, estimate: float, influence: Influence) -> Fit:
     if not np.isfinite(std_error) or std_error < NEGLIGIBLE:
         return replace(counted, reason="Everyone changed alike, so chance cannot be measured.")
     freedom = degrees_of_freedom(influence)
-    return replace(counted, estimate=estimate, std_error=std_error, degrees_of_freedom=freedom)
+    return replace(
+        counted,
+        estimate=estimate,
+        std_error=std_error,
+        degrees_of_freedom=freedom,
+        influence=influence.total,
+        treated_share=influence.treated_share,
+    )
 
 
 def _by_cluster(trials: Trials, values: FloatArray) -> FloatArray:

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from trust.estimators.cell_arithmetic import Fit, FloatArray
+from trust.estimators.cell_arithmetic import Fit, FloatArray, PathPoint
 from trust.strategies import STRATEGIES
 
 TOGETHER_LIMIT = 0.8
@@ -77,12 +77,10 @@ def held_constant(fits: Mapping[str, Fit], levels: Mapping[str, str], adjusted: 
             fit,
             estimate=float(effects[row]),
             std_error=float(np.sqrt(weights @ covariance @ weights)),
+            influence=_shared_influence(name, names, weights, fits, levels),
             degrees_of_freedom=_freedom(weights, covariance, [fits[each].degrees_of_freedom or 1.0 for each in names]),
             warnings=(*warnings, *fit.warnings),
-            path=tuple(
-                replace(point, **_moved(point.estimate, point.low, point.high, _off(point.others, known, name, order)))
-                for point in fit.path
-            ),
+            path=tuple(_without(point, _off(point.others, known, name, order)) for point in fit.path),
         )
     return result
 
@@ -107,6 +105,23 @@ def _covariance(fits: Sequence[Fit], levels: Sequence[str]) -> FloatArray:
     return covariance
 
 
+def _shared_influence(
+    name: str, names: Sequence[str], weights: FloatArray, fits: Mapping[str, Fit], levels: Mapping[str, str]
+) -> FloatArray | None:
+    """What each cluster of this strategy did to its effect, through all comparisons at its level."""
+    fit = fits[name]
+    if fit.influence is None or fit.cluster_names is None:
+        return None
+    own = fit.cluster_names.astype(str)
+    moved = np.zeros(own.size)
+    for weight, other in zip(weights, names, strict=True):
+        influence, clusters = fits[other].influence, fits[other].cluster_names
+        if levels[other] == levels[name] and influence is not None and clusters is not None:
+            _, here, there = np.intersect1d(own, clusters.astype(str), return_indices=True)
+            moved[here] += weight * influence[there]
+    return moved
+
+
 def _freedom(weights: FloatArray, covariance: FloatArray, freedoms: Sequence[float]) -> float:
     """Satterthwaite's degrees of freedom of the sum."""
     pieces = weights**2 * np.diag(covariance)
@@ -115,14 +130,11 @@ def _freedom(weights: FloatArray, covariance: FloatArray, freedoms: Sequence[flo
 
 def _off(others: Sequence[float], effects: Mapping[str, float], name: str, order: Sequence[str]) -> float:
     """What the other strategies put into one month of the path."""
-    return sum(
-        share * effects.get(other, 0.0) for other, share in zip(order, others, strict=False) if other != name
-    )
+    return sum(share * effects.get(other, 0.0) for other, share in zip(order, others, strict=False) if other != name)
 
 
-def _moved(estimate: float, low: float | None, high: float | None, off: float) -> dict[str, float | None]:
-    return {
-        "estimate": estimate - off,
-        "low": None if low is None else low - off,
-        "high": None if high is None else high - off,
-    }
+def _without(point: PathPoint, off: float) -> PathPoint:
+    """The same month, less what the other strategies put into it."""
+    if point.low is None or point.high is None:
+        return replace(point, estimate=point.estimate - off)
+    return replace(point, estimate=point.estimate - off, low=point.low - off, high=point.high - off)
