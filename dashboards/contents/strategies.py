@@ -187,6 +187,47 @@ def naive_beside_honest(marts: Marts, strategy_id: str) -> str:
     return f"{says}: here the two agree within their margins."
 
 
+def rebound(marts: Marts, strategy_id: str) -> str:
+    """How far trust would have come back without the repair, in one sentence; nothing for a roll-out."""
+    row = effect(marts, strategy_id, REBOUND)
+    if is_missing(row["estimate"]):
+        return ""
+    figure = f"{signed(row['estimate'])} {interval(row['low'], row['high'])}".rstrip()
+    return (
+        f"Without the repair trust would have come back by {figure} by itself, as it did in patients not yet repaired."
+    )
+
+
+def overlap(marts: Marts, strategy_id: str) -> DataFrame:
+    """One row per other strategy: its name, and how many of this one's patients were under both."""
+    names = {row["strategy_id"]: row["strategy_name"] for row in marts.strategies.to_dict("records")}
+    first = marts.rows("strategy_overlap", strategy_id=strategy_id)
+    second = marts.rows("strategy_overlap", other_strategy_id=strategy_id)
+    turned = second.assign(
+        strategy_id=second["other_strategy_id"],
+        other_strategy_id=second["strategy_id"],
+        n_patients=second["n_other_patients"],
+        both_share=second["other_both_share"],
+    )
+    frame = DataFrame([*first.to_dict("records"), *turned.to_dict("records")], columns=first.columns)
+    frame = frame.assign(other_name=frame["other_strategy_id"].map(names))
+    return (
+        frame.set_index("other_strategy_id", drop=False)
+        .reindex([name for name in names if name in set(frame["other_strategy_id"])])
+        .reset_index(drop=True)
+    )
+
+
+def overlap_sentence(frame: DataFrame) -> str:
+    """The other strategy that most of the patients were under as well."""
+    shown = frame[frame["both_share"].notna()]
+    most = shown.loc[shown["both_share"].astype(float).idxmax()]
+    return (
+        f"Most often together with: {most['other_name']}, for {share(most['both_share'])} of the patients. The honest "
+        "estimate holds the other strategies constant as far as some patients got only one of the two."
+    )
+
+
 def delivered_sentence(marts: Marts, strategy_id: str) -> str:
     """Delivery in one sentence for the page's text."""
     row, window = summary(marts, strategy_id)

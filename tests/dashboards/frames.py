@@ -286,6 +286,28 @@ def _trajectories(rng: np.random.Generator) -> tuple[DataFrame, DataFrame]:
     return frame("strategy_trajectories", rows), frame("strategy_effect_paths", events)
 
 
+def _overlap() -> DataFrame:
+    """Every pair of strategies once, one of them hidden."""
+    names = list(EFFECTS)
+    rows = []
+    for place, first in enumerate(names):
+        for second in names[place + 1 :]:
+            is_hidden = (first, second) == (names[0], names[1])
+            rows.append(
+                {
+                    "strategy_id": first,
+                    "other_strategy_id": second,
+                    "n_patients": 780,
+                    "n_other_patients": 620,
+                    "n_both_patients": None if is_hidden else 310,
+                    "both_share": None if is_hidden else 310 / 780,
+                    "other_both_share": None if is_hidden else 0.5,
+                    "suppressed_reason": FEWER if is_hidden else None,
+                }
+            )
+    return frame("strategy_overlap", rows)
+
+
 def _honest_method(strategy_id: str) -> str:
     """The method that carries the verdict."""
     after_breach = strategy_id in ("apology", "communication", "transparency")
@@ -657,6 +679,7 @@ def full() -> dict[str, DataFrame]:
         "strategy_trajectories": trajectories,
         "strategy_effects": _effects(),
         "strategy_effect_paths": event_effects,
+        "strategy_overlap": _overlap(),
         "strategy_delivery": delivery,
         "strategy_summary": summary,
         "commitment_summary": commitment_summary,
@@ -802,6 +825,7 @@ _KEYS = {
     "strategy_id",
     "method",
     "is_primary",
+    "other_strategy_id",
     "comparison_group",
     "event_time",
     "strategies_received",

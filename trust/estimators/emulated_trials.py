@@ -204,9 +204,7 @@ def _refusal(trials: Trials) -> Fit | None:
     if not trials.is_treated.any():
         return replace(counted, reason="Too few were left who had not begun, so there is nobody to compare with.")
     if min(counted.n_treated_clusters, counted.n_comparison_clusters) < 2:
-        return replace(
-            counted, reason="Begun or not begun in only one place, so there is no telling chance from change."
-        )
+        return replace(counted, reason="Only one patient on one side, so there is no telling chance from change.")
     if np.ptp(trials.score[trials.is_treated | trials.is_waiting]) < NEGLIGIBLE:
         return replace(counted, reason="Everyone changed alike, so chance cannot be measured.")
     if int(cells.n[trials.is_waiting].sum()) <= np.linalg.matrix_rank(trials.design[trials.is_waiting]) + 1:
