@@ -47,13 +47,21 @@ def judge_hospital(job: tuple[Scenario, int]) -> dict[str, Any]:
     rows = [
         asdict(estimate) | {"truth": float(truth[estimate.strategy_id])} for estimate in estimate_strategies(cells)[0]
     ]
-    return {"scenario": scenario.name, "number": number, "seconds": time.process_time() - began, "rows": rows}
+    return {"key": key_of(job), "seconds": time.process_time() - began, "rows": rows}
+
+
+def key_of(job: tuple[Scenario, int]) -> list[Any]:
+    """What a hospital is known by: its scenario, its number, and the settings it was made with."""
+    scenario, number = job
+    return [scenario.name, number, repr(sorted(scenario.settings.items()))]
 
 
 def code_version() -> str:
-    """Changes when anything does that a result depends on."""
-    files = [*REPOSITORY.glob("trust/**/*.py"), *REPOSITORY.glob("sql/core/*.sql")]
-    files += [REPOSITORY / "sql" / "marts" / "strategy_cells.sql", REPOSITORY / "tests" / "bench" / "scenarios.py"]
+    """Changes when anything does that a result depends on, but for the settings of its scenario."""
+    # Only what estimates and made-up hospitals import: the rest of the program may change.
+    used = [module.__file__ for name, module in sys.modules.items() if name.startswith("trust.")]
+    files = [*(Path(file) for file in used if file), *REPOSITORY.glob("sql/core/*.sql")]
+    files += [REPOSITORY / "sql" / "marts" / "strategy_cells.sql"]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in sorted(files))).hexdigest()[:12]
 
 
@@ -90,9 +98,7 @@ def run_jobs(jobs: list[tuple[Scenario, int]], path: Path, processes: int) -> No
 def frame_of(results: Iterable[dict[str, Any]]) -> pd.DataFrame:
     """One row per hospital, strategy and method."""
     rows: Iterator[dict[str, Any]] = (
-        {"scenario": result["scenario"], "number": result["number"]} | row
-        for result in results
-        for row in result["rows"]
+        {"scenario": result["key"][0], "number": result["key"][1]} | row for result in results for row in result["rows"]
     )
     return pd.DataFrame(rows)
 
@@ -106,16 +112,16 @@ def main() -> None:
     options = parser.parse_args()
     chosen = [scenario for scenario in SCENARIOS if scenario.name in options.scenarios.split(",")]
     path = RESULTS / f"{code_version()}.jsonl"
-    done = {(result["scenario"], result["number"]) for result in read_results(path)}
+    done = {tuple(result["key"]) for result in read_results(path)}
     # Number by number over all scenarios: a run that is stopped has some of each.
     wanted = [(scenario, number) for number in range(1, options.hospitals + 1) for scenario in chosen]
-    jobs = [(scenario, number) for scenario, number in wanted if (scenario.name, number) not in done]
+    jobs = [job for job in wanted if tuple(key_of(job)) not in done]
     began = time.monotonic()
     if jobs:
         run_jobs(jobs, path, options.processes)
     elapsed = time.monotonic() - began
-    names = {(scenario.name, number) for scenario, number in wanted}
-    results = [result for result in read_results(path) if (result["scenario"], result["number"]) in names]
+    keys = {tuple(key_of(job)) for job in wanted}
+    results = [result for result in read_results(path) if tuple(result["key"]) in keys]
     seconds = sum(result["seconds"] for result in results) / max(len(results), 1)
     rates = error_rates(frame_of(results), chosen)
     print(rates.to_string(index=False, float_format=lambda value: f"{value:.3f}"))
