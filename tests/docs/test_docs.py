@@ -498,7 +498,7 @@ def test_numbers_in_the_explanations_are_those_of_the_code() -> None:
     assert f"the q value is at most {verdict.FALSE_DISCOVERY_RATE}" in estimation
     assert f"(p below {verdict.PRE_TREND_LIMIT})" in estimation
     assert f"within {simulation.RECOVERY_HALF_LIFE_DAYS:.0f} days" in estimation
-    assert simulation.RECOVERED_SHARE == 0.75
+    assert simulation.Settings().recovered_share == 0.75
     misleads = flat(text_of(DOCS / "explanation" / "why-before-and-after-misleads.md"))
     assert "Keeping in touch after a breach was given an effect of exactly **zero**" in misleads
     assert simulation.TRUE_LATENT_EFFECTS["communication"] == 0
