@@ -256,7 +256,8 @@ class Settings:
             raise ValueError("response_share must be above 0 and up to 1, breach_hazard from 0 to 1")
         if not (0 <= self.overlap <= 1 and 0 <= self.recovered_share <= 1):
             raise ValueError("overlap and recovered_share must be from 0 to 1")
-        if self.hazard_scale <= 0 or self.delay_days < 0 or (self.fade_half_life_days or 1.0) <= 0:
+        half_life = self.fade_half_life_days
+        if self.hazard_scale <= 0 or self.delay_days < 0 or (half_life is not None and half_life <= 0):
             raise ValueError("hazard_scale and fade_half_life_days must be above 0, delay_days at least 0")
         if self.n_months < MONTHS_BEFORE_FIRST_ROLL_OUT + MONTHS_AFTER_LAST_ROLL_OUT + 2:
             raise ValueError("first_day to last_day must span at least 25 calendar months, to see before and after")

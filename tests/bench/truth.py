@@ -32,6 +32,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = REPOSITORY / ".truth"
 PAGE = REPOSITORY / "docs" / "explanation" / "error-rates.md"
 FIGURE = PAGE.with_suffix(".svg")
+BESIDE = ("trust.disclosure", "trust.pseudonym", "trust.errors")
+"""Imported along with the rest, and no part of an estimate."""
+
 SEEDS_PER_SCENARIO = 10_000
 """Scenarios share no hospital: what chance does to one says nothing of another."""
 
@@ -59,7 +62,7 @@ def key_of(job: tuple[Scenario, int]) -> list[Any]:
 def code_version() -> str:
     """Changes when anything does that a result depends on, but for the settings of its scenario."""
     # Only what estimates and made-up hospitals import: the rest of the program may change.
-    used = [module.__file__ for name, module in sys.modules.items() if name.startswith("trust.")]
+    used = [module.__file__ for name, module in sys.modules.items() if name.startswith("trust.") and name not in BESIDE]
     files = [*(Path(file) for file in used if file), *REPOSITORY.glob("sql/core/*.sql")]
     files += [REPOSITORY / "sql" / "marts" / "strategy_cells.sql"]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in sorted(files))).hexdigest()[:12]
