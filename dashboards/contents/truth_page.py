@@ -59,7 +59,6 @@ def truth_page(marts: Marts) -> Page:
             Column("Holds the truth", "honest_holds"),
             Column("Treated (truth)", "n_treated", "count"),
             Column("Verdict", "verdict", "verdict"),
-            Column("Reason", "reason"),
         ),
         frame,
         is_open=True,
@@ -103,8 +102,7 @@ def truth_table(marts: Marts) -> DataFrame:
             _holds(row["true_effect"], row[f"{name}_low"], row[f"{name}_high"]) for row in frame.to_dict("records")
         ]
     verdicts = [about_strategy.verdict(marts, strategy_id).verdict for strategy_id in frame["strategy_id"]]
-    reasons = [about_strategy.reason(marts, strategy_id) for strategy_id in frame["strategy_id"]]
-    return frame.assign(verdict=verdicts, reason=reasons)
+    return frame.assign(verdict=verdicts)
 
 
 def _holds(truth: object, low: object, high: object) -> str | None:
