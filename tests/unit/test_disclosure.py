@@ -892,3 +892,22 @@ def test_a_month_of_few_answers_has_no_weighted_score_and_no_bounds() -> None:
 def test_coefficients_of_all_clinics_are_shown_as_they_are() -> None:
     rows = pd.DataFrame([{"scale_id": "wfpts5", "adjuster": "age_band=65+", "estimate": 2.0, "reason": None}])
     assert suppress(rows, RULES["case_mix_coefficients"]).equals(rows)
+
+
+def test_few_under_both_strategies_do_not_come_back_from_either() -> None:
+    """Fewer than 11 under both, or all but fewer than 11: neither the count nor a share that would give it back."""
+    pairs = pd.DataFrame(
+        [
+            {"strategy_id": "apology", "other_strategy_id": other, "n_patients": 400, "n_other_patients": n_other,
+             "n_both_patients": n_both, "both_share": n_both / 400, "other_both_share": n_both / n_other,
+             "suppressed_reason": None}
+            for other, n_other, n_both in (
+                ("communication", 300, 200), ("transparency", 300, 4), ("empathy", 300, 296), ("expectations", 500, 396)
+            )
+        ]
+    )  # fmt: skip
+    safe = suppress(pairs, RULES["strategy_overlap"]).set_index("other_strategy_id")
+    assert safe.loc["communication", ["n_both_patients", "both_share", "other_both_share"]].notna().all()
+    for other in ("transparency", "empathy", "expectations"):
+        assert safe.loc[other, ["n_both_patients", "both_share", "other_both_share"]].isna().all()
+        assert safe.loc[other, ["n_patients", "n_other_patients"]].notna().all()
