@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 
-.PHONY: demo test lint serve dev bench bench-group-time bench-false-alarms cases coverage kill pages clean
+.PHONY: demo test lint serve dev bench bench-group-time bench-false-alarms cases coverage truth kill pages clean
 
 $(VENV)/.made: uv.lock pyproject.toml
 	@command -v uv >/dev/null 2>&1 || [ -x .uv/bin/uv ] || { $(PYTHON) -m venv .uv && .uv/bin/pip install --quiet uv; }
@@ -14,6 +14,7 @@ $(VENV)/.made: uv.lock pyproject.toml
 demo: $(VENV)/.made  ## a made-up hospital from files to pages, truth beside estimate
 	@$(BIN)/mend demo $(DEMO)
 
+test: export OPENBLAS_NUM_THREADS = 1  # a test per core already
 test: lint  ## every check: style, types, imports, tests
 	@$(BIN)/pytest -n auto --dist worksteal
 
@@ -55,5 +56,8 @@ kill: $(VENV)/.made  ## a run killed at twenty random moments, against one never
 pages: demo  ## every page of the demo in headless Chromium, wide and narrow
 	@$(BIN)/python -m tests.bench.pages $(DEMO)/current/site
 
+truth: $(VENV)/.made  ## error rates on made-up hospitals whose truth is known; writes docs/explanation/error-rates.md
+	@$(BIN)/python -m tests.bench.truth
+
 clean:  ## remove what these commands made
-	rm -rf $(VENV) .uv demo .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .uv .truth demo .mypy_cache .pytest_cache .ruff_cache

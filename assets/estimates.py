@@ -13,7 +13,7 @@ import dagster as dg
 from assets.warehouse import WarehouseResource
 from trust.case_mix import clinics_adjusted
 from trust.control_chart import charts_frame
-from trust.estimate import effects_frame, estimate_strategies, event_effects_frame
+from trust.estimate import effect_paths_frame, effects_frame, estimate_strategies
 from trust.funnel import comparison_frame
 from trust.nonresponse import weighted_trust
 from trust.reliability import instrument_health
@@ -24,14 +24,14 @@ from trust.reliability import instrument_health
     specs=[
         dg.AssetSpec(
             ["marts", "strategy_effects"],
-            deps=[["marts", "strategy_cells"]],
+            deps=[["marts", "strategy_cells"], ["marts", "data_quality"]],
             group_name="estimates",
             kinds={"python"},
             description="One row per strategy and method: how far trust moved, and the verdict.",
         ),
         dg.AssetSpec(
-            ["marts", "strategy_event_effects"],
-            deps=[["marts", "strategy_cells"]],
+            ["marts", "strategy_effect_paths"],
+            deps=[["marts", "strategy_cells"], ["marts", "data_quality"]],
             group_name="estimates",
             kinds={"python"},
             description="One row per strategy, method and month since it began: how far trust moved by then.",
@@ -42,10 +42,11 @@ def strategy_estimates(warehouse: WarehouseResource) -> Iterator[dg.MaterializeR
     """The effect of each strategy by every method, with its verdict, or the reason why there is none."""
     with warehouse.step("marts.strategy_effects") as open_warehouse:
         cells = open_warehouse.frame("select * from marts.strategy_cells")
-        estimates, event_estimates = estimate_strategies(cells)
+        findings = open_warehouse.frame("select check_id, subject, period_start, status from marts.data_quality")
+        estimates, event_estimates = estimate_strategies(cells, findings)
         frames = {
             "strategy_effects": effects_frame(estimates),
-            "strategy_event_effects": event_effects_frame(event_estimates),
+            "strategy_effect_paths": effect_paths_frame(event_estimates),
         }
         for name, frame in frames.items():
             open_warehouse.write_frame(f"marts.{name}", frame)

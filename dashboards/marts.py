@@ -142,6 +142,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "strategy_effects": (
         "strategy_id",
         "method",
+        "is_primary",
         "unit_level",
         "estimate",
         "std_error",
@@ -159,9 +160,10 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "warnings",
         "suppressed_reason",
     ),
-    "strategy_event_effects": (
+    "strategy_effect_paths": (
         "strategy_id",
         "method",
+        "is_primary",
         "event_time",
         "estimate",
         "low",
@@ -169,6 +171,16 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "n_treated_units",
         "n_patients",
         "n_responses",
+        "suppressed_reason",
+    ),
+    "strategy_overlap": (
+        "strategy_id",
+        "other_strategy_id",
+        "n_patients",
+        "n_other_patients",
+        "n_both_patients",
+        "both_share",
+        "other_both_share",
         "suppressed_reason",
     ),
     "strategy_delivery": ("strategy_id", "unit_level", "unit_id", "period_start", *_MEASURES),

@@ -40,7 +40,12 @@ VERDICTS: Mapping[str, str] = {
 
 METHODS: Mapping[str, str] = {
     "naive_before_after": "Plain before/after",
-    "difference_in_differences": "Honest estimate",
+    "rebound_without_repair": "Would have come back anyway",
+    "emulated_trials": "Honest estimate",
+    "difference_in_differences_joint": "Honest estimate",
+    "emulated_trials_weighted": "Honest, by weighting instead",
+    "emulated_trials_doubly_robust": "Honest, by regression and weighting",
+    "difference_in_differences": "Difference-in-differences alone",
 }
 
 ELIGIBLE: Mapping[str, tuple[str, str]] = {

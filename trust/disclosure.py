@@ -239,7 +239,7 @@ RULES: Final[Mapping[str, TableRule]] = {
         has_units=False,
         texts={"verdict": "cannot_tell_yet", "reason": _FEW_PATIENTS, "warnings": None},
     ),
-    "strategy_event_effects": TableRule(
+    "strategy_effect_paths": TableRule(
         (
             Count(
                 "n_responses",
@@ -259,6 +259,19 @@ RULES: Final[Mapping[str, TableRule]] = {
         scope=("strategy_id", "method"),
         has_units=False,
         categories=_EVENT_TIMES,
+    ),
+    "strategy_overlap": TableRule(
+        (
+            Count("n_patients", "patients under the first", with_it=("both_share",), zero="fine"),
+            Count("n_other_patients", "patients under the second", with_it=("other_both_share",), zero="fine"),
+            Count("n_both_patients", "patients under both", with_it=("both_share", "other_both_share"), zero="fine"),
+        ),
+        (
+            Split("n_patients", ("n_both_patients",), is_zero_fine=True),
+            Split("n_other_patients", ("n_both_patients",), is_zero_fine=True),
+        ),
+        scope=("strategy_id", "other_strategy_id"),
+        has_units=False,
     ),
     "strategy_delivery": TableRule(_DELIVERY_COUNTS, _DELIVERY_SPLITS, scope=("strategy_id",), time="period_start"),
     "strategy_summary": TableRule(_DELIVERY_COUNTS, _DELIVERY_SPLITS, scope=("strategy_id",), time="time_window"),
@@ -500,17 +513,17 @@ def suppress_all(frames: Mapping[str, pd.DataFrame], *, minimum_cell: int = MINI
     necessarily everything. Raises KeyError for a table without a rule.
     """
     kept = {name: for_leaders(name, frame) for name, frame in frames.items()}
-    if "strategy_event_effects" in kept and "strategy_effects" in kept:
+    if "strategy_effect_paths" in kept and "strategy_effects" in kept:
         levels = kept["strategy_effects"].groupby("strategy_id")["unit_level"].first()
-        events = kept["strategy_event_effects"]
-        kept["strategy_event_effects"] = events.assign(unit_level=events["strategy_id"].map(levels))
+        events = kept["strategy_effect_paths"]
+        kept["strategy_effect_paths"] = events.assign(unit_level=events["strategy_id"].map(levels))
     safe = _suppress(kept, RULES, minimum_cell)
     numbers = _hidden_numbers(kept, safe)
     for name, follow in (("control_charts", _charts), ("data_quality", _quality)):
         if name in safe and not safe[name].empty:
             safe[name] = follow(safe[name], numbers)
-    if "strategy_event_effects" in safe:
-        safe["strategy_event_effects"] = safe["strategy_event_effects"][frames["strategy_event_effects"].columns]
+    if "strategy_effect_paths" in safe:
+        safe["strategy_effect_paths"] = safe["strategy_effect_paths"][frames["strategy_effect_paths"].columns]
     return safe
 
 
@@ -874,11 +887,11 @@ def _ties(ledger: pd.DataFrame, rules: Mapping[str, TableRule], minimum: int) ->
     pairs.append(np.column_stack([numbers[:-1][close], numbers[1:][close]]))
     pairs.append(np.column_stack([numbers[1:][close], numbers[:-1][close]]))
     # An estimate at an event time counts the treated of the trajectory, with or without their comparison.
-    if {"strategy_trajectories", "strategy_event_effects"} <= set(rules):
+    if {"strategy_trajectories", "strategy_effect_paths"} <= set(rules):
         names = ledger["scope"].str.split("|", expand=True)
         points = ledger[["table", "category", "cell"]].assign(strategy=names[0], group=names[1])
         lead = points[points["table"] == "strategy_trajectories"]
-        follow = points[points["table"] == "strategy_event_effects"]
+        follow = points[points["table"] == "strategy_effect_paths"]
         together = lead.merge(follow, on=["strategy", "category"])
         pairs.append(together[["cell_x", "cell_y"]].to_numpy(int))
         pairs.append(together.loc[together["group_x"] == "treated", ["cell_y", "cell_x"]].to_numpy(int))

@@ -11,8 +11,9 @@ from dataclasses import astuple, dataclass, fields, replace
 import numpy as np
 import pandas as pd
 
-from trust.estimators import ESTIMATORS, NAIVE_METHOD
+from trust.estimators import JOINT_METHOD, METHODS, NAIVE_METHOD, PRIMARY_METHODS, REBOUND_METHOD
 from trust.estimators.cell_arithmetic import (
+    FIRST_YEAR,
     WITHOUT_BREACH,
     Fit,
     benjamini_hochberg,
@@ -20,8 +21,20 @@ from trust.estimators.cell_arithmetic import (
     interval,
     two_sided_p_value,
 )
-from trust.strategies import STRATEGIES
-from trust.verdict import CLUSTER_WORDS, MINIMUM_CLUSTERS, Word, judge
+from trust.estimators.difference_in_differences import BASE_MONTHS, difference_in_differences
+from trust.estimators.emulated_trials import emulated_trials
+from trust.estimators.held_constant import held_constant
+from trust.estimators.naive_before_after import naive_before_after
+from trust.estimators.wild_scores import FEW_CLUSTERS, WildScores, wild_scores
+from trust.strategies import STRATEGIES, Strategy
+from trust.verdict import (
+    CLUSTER_WORDS,
+    EFFECT_THAT_MATTERS,
+    MINIMUM_CLUSTERS,
+    Word,
+    collection_warnings,
+    judge,
+)
 
 PRE_TREND_WARNING = 0.05
 """p-value of the months before, below which a reader is warned."""
@@ -29,7 +42,16 @@ PRE_TREND_WARNING = 0.05
 FEW_CLUSTERS_WARNING = 20
 """Fewer clusters than this on either side, and a reader is warned."""
 
-NAIVE_REASON = "Plain before and after: it counts what would have happened anyway, so it does not show an effect."
+REASONS = {
+    NAIVE_METHOD: "Plain before and after: it counts what would have happened anyway, so it does not show an effect.",
+    REBOUND_METHOD: "How far trust would have come back without the repair, as it did in patients not repaired yet.",
+    "emulated_trials": "Compared with patients of the same breach who were not repaired yet.",
+    "emulated_trials_weighted": "The same comparison, by weighting those not repaired yet to be like those repaired.",
+    "emulated_trials_doubly_robust": "The same comparison, by regression and weighting together.",
+    JOINT_METHOD: "Compared with those who had not begun, the other strategies held constant.",
+    "difference_in_differences": "Compared with those who had not begun, whatever else changed.",
+}
+"""What each method says of itself where it has no verdict."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +59,13 @@ class Estimate:
     """What one method says of one strategy: an effect in points of the 0-100 score, or None and the reason.
 
     `low` and `high` bound the 95 % interval. `n_patients` and `n_responses` are those of the treated side in
-    the first year. `n_needed`: see `trust.verdict.Verdict`. The naive method has no comparison, no `q_value`
-    and no `verdict`.
+    the first year. `n_needed`: see `trust.verdict.Verdict`. `is_primary` marks the one row of a strategy that
+    carries its verdict; the others are shown beside it and have neither `verdict` nor `q_value`.
     """
 
     strategy_id: str
     method: str
+    is_primary: bool
     unit_level: str | None
     estimate: float | None
     std_error: float | None
@@ -66,6 +89,7 @@ class EventEstimate:
 
     strategy_id: str
     method: str
+    is_primary: bool
     event_time: int
     estimate: float
     low: float | None
@@ -76,31 +100,51 @@ class EventEstimate:
 
 
 def estimate_strategies(
-    cells: pd.DataFrame, minimum_clusters: int = MINIMUM_CLUSTERS
+    cells: pd.DataFrame,
+    findings: pd.DataFrame | None = None,
+    minimum_clusters: int = MINIMUM_CLUSTERS,
+    effect: float = EFFECT_THAT_MATTERS,
 ) -> tuple[list[Estimate], list[EventEstimate]]:
     """Every strategy by every method, refusals included, and the effects by event time of the methods that
     have them.
 
     `cells` are the rows of `marts.strategy_cells`; a strategy without any row is refused with that reason. A
-    verdict needs at least `minimum_clusters` patients, providers or clinics on either side.
+    verdict needs at least `minimum_clusters` patients, providers or clinics on either side. `findings` are rows of
+    `marts.data_quality`: a change in how answers were collected while a strategy was followed becomes a warning.
+    `effect`: points an effect must have to matter, by which `n_needed` and "no clear change" are judged.
     """
     of_strategy = {str(strategy_id): rows for strategy_id, rows in cells.groupby("strategy_id", sort=False)}
     nothing = cells.iloc[:0]
-    fits = {strategy.strategy_id: _fits(of_strategy.get(strategy.strategy_id, nothing)) for strategy in STRATEGIES}
     levels = {strategy_id: str(rows["unit_level"].iloc[0]) for strategy_id, rows in of_strategy.items()}
+    fits = {
+        strategy.strategy_id: _fits(strategy, of_strategy.get(strategy.strategy_id, nothing)) for strategy in STRATEGIES
+    }
+    fits = _jointly(fits, levels)
     estimates = [
         _estimate(strategy_id, method, levels.get(strategy_id), fit)
         for strategy_id, by_method in fits.items()
         for method, fit in by_method.items()
     ]
     paths = [
-        EventEstimate(strategy_id=strategy_id, method=method, **vars(point))
+        EventEstimate(
+            strategy_id=strategy_id,
+            method=method,
+            is_primary=True,
+            **{name: value for name, value in vars(point).items() if name != "others"},
+        )
         for strategy_id, by_method in fits.items()
         for method, fit in by_method.items()
+        if method in PRIMARY_METHODS
         for point in fit.path
     ]
     judged = [
-        _judged(estimate, fits[estimate.strategy_id][estimate.method], minimum_clusters)
+        _judged(
+            estimate,
+            fits[estimate.strategy_id][estimate.method],
+            collection_warnings(findings, _months_followed(of_strategy.get(estimate.strategy_id, nothing))),
+            minimum_clusters,
+            effect,
+        )
         for estimate in _with_q_values(estimates)
     ]
     return judged, paths
@@ -117,8 +161,8 @@ def effects_frame(estimates: Sequence[Estimate]) -> pd.DataFrame:
     return frame.astype(types).assign(suppressed_reason=None)
 
 
-def event_effects_frame(paths: Sequence[EventEstimate]) -> pd.DataFrame:
-    """The columns of `marts.strategy_event_effects`."""
+def effect_paths_frame(paths: Sequence[EventEstimate]) -> pd.DataFrame:
+    """The columns of `marts.strategy_effect_paths`."""
     names = [field.name for field in fields(EventEstimate)]
     frame = pd.DataFrame([astuple(point) for point in paths], columns=names)
     counts = ["event_time", "n_treated_units", "n_patients", "n_responses"]
@@ -126,13 +170,40 @@ def event_effects_frame(paths: Sequence[EventEstimate]) -> pd.DataFrame:
     return frame.astype(types).assign(suppressed_reason=None)
 
 
-def _fits(rows: pd.DataFrame) -> dict[str, Fit]:
+def _fits(strategy: Strategy, rows: pd.DataFrame) -> dict[str, Fit]:
     """What each method makes of one strategy's rows."""
+    is_repair = strategy.is_after_breach if rows.empty else rows["unit_level"].iloc[0] == "patient"
     refusal = _refusal(rows)
     if refusal is not None:
-        return dict.fromkeys(ESTIMATORS, refusal)
+        return dict.fromkeys(METHODS[is_repair], refusal)
     cells = cells_from_frame(rows)
-    return {method: fit(cells) for method, fit in ESTIMATORS.items()}
+    fits = {
+        NAIVE_METHOD: naive_before_after(cells),
+        "difference_in_differences": difference_in_differences(cells, has_path=not is_repair),
+    }
+    if is_repair:
+        fits |= emulated_trials(cells)
+        primary = fits["emulated_trials"]
+        fits[REBOUND_METHOD] = primary.rebound or replace(primary, path=())
+    else:
+        fits[JOINT_METHOD] = fits["difference_in_differences"]
+    return {method: fits[method] for method in METHODS[is_repair]}
+
+
+def _jointly(fits: dict[str, dict[str, Fit]], levels: dict[str, str]) -> dict[str, dict[str, Fit]]:
+    """The same fits, roll-outs with the other strategies held constant."""
+    primary = {
+        strategy_id: fit
+        for strategy_id, by_method in fits.items()
+        for method, fit in by_method.items()
+        if method in PRIMARY_METHODS and strategy_id in levels
+    }
+    roll_outs = [strategy_id for strategy_id in primary if JOINT_METHOD in fits[strategy_id]]
+    joint = held_constant(primary, levels, roll_outs)
+    return {
+        strategy_id: by_method | ({JOINT_METHOD: joint[strategy_id]} if strategy_id in joint else {})
+        for strategy_id, by_method in fits.items()
+    }
 
 
 def _refusal(rows: pd.DataFrame) -> Fit | None:
@@ -151,9 +222,12 @@ def _estimate(strategy_id: str, method: str, unit_level: str | None, fit: Fit) -
     if fit.estimate is not None and fit.std_error is not None and fit.degrees_of_freedom is not None:
         low, high = interval(fit.estimate, fit.std_error, fit.degrees_of_freedom)
         p_value = two_sided_p_value(fit.estimate, fit.std_error, fit.degrees_of_freedom)
+        few = few_clusters(fit)
+        p_value = p_value if few is None else max(p_value, few.p_value)
     return Estimate(
         strategy_id=strategy_id,
         method=method,
+        is_primary=method in PRIMARY_METHODS,
         unit_level=unit_level,
         estimate=fit.estimate,
         std_error=fit.std_error,
@@ -167,24 +241,47 @@ def _estimate(strategy_id: str, method: str, unit_level: str | None, fit: Fit) -
         n_responses=fit.n_responses,
         n_needed=None,
         verdict=None,
-        reason=fit.reason or NAIVE_REASON,
+        reason=fit.reason or REASONS[method],
         warnings=fit.warnings,
     )
 
 
 def _with_q_values(estimates: Sequence[Estimate]) -> list[Estimate]:
-    """Benjamini-Hochberg over the strategies, within each method that is not naive."""
-    q_values: dict[tuple[str, str], float] = {}
-    for method in ESTIMATORS.keys() - {NAIVE_METHOD}:
-        p_values = {e.strategy_id: e.p_value for e in estimates if e.method == method and e.p_value is not None}
-        found = benjamini_hochberg(np.array(list(p_values.values())))
-        q_values |= {(strategy_id, method): float(q) for strategy_id, q in zip(p_values, found, strict=True)}
-    return [replace(e, q_value=q_values.get((e.strategy_id, e.method))) for e in estimates]
+    """Benjamini-Hochberg over the strategies' primary estimates."""
+    p_values = {e.strategy_id: e.p_value for e in estimates if e.is_primary and e.p_value is not None}
+    found = benjamini_hochberg(np.array(list(p_values.values())))
+    q_values = dict(zip(p_values, found.tolist(), strict=True))
+    return [replace(e, q_value=q_values.get(e.strategy_id) if e.is_primary else None) for e in estimates]
 
 
-def _judged(estimate: Estimate, fit: Fit, minimum_clusters: int) -> Estimate:
+def few_clusters(fit: Fit) -> WildScores | None:
+    """The test for few clusters, where there are few."""
+    if fit.estimate is None or fit.influence is None or fit.treated_share is None:
+        return None
+    if np.count_nonzero((fit.influence != 0) | (fit.treated_share != 0)) >= FEW_CLUSTERS:
+        return None
+    return wild_scores(fit.estimate, fit.influence, fit.treated_share)
+
+
+def _months_followed(rows: pd.DataFrame) -> tuple[int, int] | None:
+    """First and last calendar month, counted from January 2000, that an estimate of these rows rests on."""
+    begun = rows[rows["cohort"].notna()]
+    if begun.empty:
+        return None
+    if rows["unit_level"].iloc[0] == "patient":
+        if "breach_month" not in begun or begun["breach_month"].isna().all():
+            return None
+        month = begun["breach_month"].astype(int)
+        return int(month.min()), int((month + begun["period"].astype(int)).max())
+    cohort = begun["cohort"].astype(int)
+    return int(cohort.min()) - BASE_MONTHS, int(cohort.max()) + FIRST_YEAR[-1]
+
+
+def _judged(
+    estimate: Estimate, fit: Fit, collection: tuple[str, ...], minimum_clusters: int, effect: float
+) -> Estimate:
     """The estimate with its verdict, the reason and what a careful reviewer would raise."""
-    if estimate.method == NAIVE_METHOD:
+    if not estimate.is_primary:
         return estimate
     if (
         estimate.estimate is None
@@ -194,7 +291,7 @@ def _judged(estimate: Estimate, fit: Fit, minimum_clusters: int) -> Estimate:
         or estimate.q_value is None
         or estimate.unit_level is None
     ):
-        return replace(estimate, verdict="cannot_tell_yet")
+        return replace(estimate, verdict="cannot_tell_yet", warnings=(*estimate.warnings, *collection))
     verdict = judge(
         estimate=estimate.estimate,
         std_error=estimate.std_error,
@@ -207,13 +304,14 @@ def _judged(estimate: Estimate, fit: Fit, minimum_clusters: int) -> Estimate:
         n_comparison_clusters=fit.n_comparison_clusters,
         n_responses=fit.n_responses,
         minimum_clusters=minimum_clusters,
+        effect=effect,
     )
     return replace(
         estimate,
         verdict=verdict.word,
         reason=verdict.reason,
         n_needed=verdict.n_needed,
-        warnings=(*_warnings(estimate.unit_level, fit), *estimate.warnings),
+        warnings=(*_warnings(estimate.unit_level, fit), *estimate.warnings, *collection),
     )
 
 
@@ -225,5 +323,7 @@ def _warnings(unit_level: str, fit: Fit) -> tuple[str, ...]:
         warnings.append(f"the two groups already differed before the start (p = {fit.pre_trend_p_value:.3f})")
     n_fewest = min(fit.n_treated_clusters, fit.n_comparison_clusters)
     if n_fewest < FEW_CLUSTERS_WARNING:
-        warnings.append(f"only {n_fewest} {CLUSTER_WORDS[unit_level]} on one side")
+        few = few_clusters(fit)
+        reach = "" if few is None else f"; no p-value below {few.smallest_p:.2g} can be reached with so few"
+        warnings.append(f"only {n_fewest} {CLUSTER_WORDS[unit_level]} on one side{reach}")
     return tuple(warnings)

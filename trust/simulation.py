@@ -12,7 +12,8 @@ all depends on trust, channel and age.
 What is kept simple on purpose, because it must be known to judge an estimate: a patient has at most one
 breach; breaches depend on the patient and not on what was done, so the same visits happen with and without a
 strategy; a strategy never stops working once begun; whether a strategy is applied after a breach depends on
-its severity, its kind and the clinic, never on what the patient answered.
+its severity, its kind and the clinic, never on what the patient answered. The settings can break the last two, each
+by a known amount, to see what an estimate makes of it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
@@ -67,13 +69,10 @@ RAMP_DAYS: Final[Mapping[str, int]] = MappingProxyType({"patient": 1, "provider"
 NEVER: Final = 2**29  # a day so late that nothing happens on or after it
 
 # --- trust, in points of the 0-100 scale ---
-MEAN_TRUST: Final = 75.0
 TRAIT_SD: Final = 14.0
 TRAIT_SHAPE: Final = 16.0  # of the gamma the trait is made from: skewness -2 / sqrt(16) = -0.5
 CLINIC_SD: Final = 3.0
 PROVIDER_SD: Final = 3.0
-DRIFT_PER_YEAR: Final = -1.0
-SEASON_AMPLITUDE: Final = 1.0
 STATE_SD: Final = 5.0
 STATE_MEMORY: Final = 0.7  # correlation of a patient's state with that of the month before
 MOOD_SD: Final = 8.0
@@ -93,9 +92,7 @@ SEVERITY_SHARES_BY_KIND: Final = (
     (0.50, 0.38, 0.12),
 )
 DROPS: Final = (8.0, 16.0, 28.0)
-RECOVERED_SHARE: Final = 0.75
 RECOVERY_HALF_LIFE_DAYS: Final = 91.0
-HAZARD_SCALE: Final = 12.0  # points of lower trust that multiply the chance of a breach by e
 FOLLOW_UP_VISITS: Final = 2.5
 FOLLOW_UP_MEAN_DAYS: Final = 60.0
 
@@ -112,6 +109,10 @@ REPAIR_BY_KIND: Final = (
 REPAIR_CLINIC_SD: Final = 0.5
 DELAY_CONTINUES: Final = 0.5  # chance that one more month passes before the repair begins
 LONGEST_DELAY_MONTHS: Final = 4
+TRUST_STEP: Final = 15.0  # points of lower answers before the breach that `worst_first` speaks of
+# Whose decision is copied where strategies overlap: who gets the first mostly gets the second, on the same day.
+COPIES: Final[Mapping[str, str]] = MappingProxyType({"communication": "apology", "empathy": "expectations"})
+PRE_TREND_MONTHS: Final = 12
 CONTACTS: Final = (2, 6)
 CONTACT_GAP_DAYS: Final = (7, 36)
 CASE_CLOSED_SHARE: Final = 0.05
@@ -147,8 +148,6 @@ CHANNEL_SHARES_BY_AGE: Final = (
 CHANNEL_OFFSETS: Final = (0.0, 4.0, -1.0, -1.0, -1.5, 2.0)
 CHANNEL_RESPONSE: Final = (0.92, 1.22, 1.05, 0.95, 0.85, 1.15)
 CHANNEL_LAG_DAYS: Final = (22, 15, 4, 8, 11, 1)  # answered within fewer days than this
-RESPONSE_AT_LOW_TRUST: Final = 0.76  # times the settings' response share, at trust 45 and below
-RESPONSE_AT_HIGH_TRUST: Final = 1.15  # the same, at trust 95 and above
 BLANK_SHARE: Final = 0.02
 COMMENT_SHARE: Final = 0.10
 DO_NOT_KNOW_SHARE: Final = 0.01
@@ -200,7 +199,21 @@ class Settings:
     `response_share`: share of visits answered at middling trust, channel and age. `n_responses`: exactly this
     many answers (the same patients are then more or less likely to answer); None leaves it to chance.
     `channel_change_date`: from this day on, half of what went by paper and phone goes by web; None keeps the
-    mix of channels constant. Raises ValueError where the settings cannot make a hospital.
+    mix of channels constant.
+
+    `mean_trust`, `drift_per_year`, `season_amplitude`: trust of the average patient, in points. `hazard_scale`:
+    points of lower trust that multiply the chance of a breach by e. `recovered_share`: how much of what a breach
+    takes comes back by itself. `response_at_low_trust` and `response_at_high_trust` multiply the response share at
+    trust up to 45 and from 95 on. `delay_days` and `fade_half_life_days`: a strategy does nothing for so long, and
+    then its effect halves in so many days (None: it lasts).
+
+    How units are chosen, each 0 for not at all. `worst_first`: log-odds of a repair per 15 points of lower answers in
+    the year before the breach, and as much sooner. `repair_trend_per_year`: log-odds of a repair per calendar year.
+    `overlap`: share (0-1) of units whose communication is decided with the apology, and whose empathy training with
+    that on expectations. `resilience_sd` and `chosen_by_resilience`: points by which patients differ after a breach
+    for good, unseen, and log-odds of a repair per such standard deviation. `pre_trend_per_month`: points a month by
+    which providers and clinics that will begin improve anyway, from a year before the start to a year after.
+    Raises ValueError where the settings cannot make a hospital.
     """
 
     seed: int = 1
@@ -215,6 +228,21 @@ class Settings:
     response_share: float = 0.34
     n_responses: int | None = None
     channel_change_date: date | None = None
+    mean_trust: float = 75.0
+    drift_per_year: float = -1.0
+    season_amplitude: float = 1.0
+    hazard_scale: float = 12.0
+    recovered_share: float = 0.75
+    response_at_low_trust: float = 0.76
+    response_at_high_trust: float = 1.15
+    delay_days: int = 0
+    fade_half_life_days: float | None = None
+    worst_first: float = 0.0
+    repair_trend_per_year: float = 0.0
+    overlap: float = 0.0
+    resilience_sd: float = 0.0
+    chosen_by_resilience: float = 0.0
+    pre_trend_per_month: float = 0.0
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.effects) - set(STRATEGY_IDS))
@@ -226,6 +254,11 @@ class Settings:
             raise ValueError("n_patients and visits_per_year must be above 0")
         if not (0 < self.response_share <= 1 and 0 <= self.breach_hazard <= 1):
             raise ValueError("response_share must be above 0 and up to 1, breach_hazard from 0 to 1")
+        if not (0 <= self.overlap <= 1 and 0 <= self.recovered_share <= 1):
+            raise ValueError("overlap and recovered_share must be from 0 to 1")
+        half_life = self.fade_half_life_days
+        if self.hazard_scale <= 0 or self.delay_days < 0 or (half_life is not None and half_life <= 0):
+            raise ValueError("hazard_scale and fade_half_life_days must be above 0, delay_days at least 0")
         if self.n_months < MONTHS_BEFORE_FIRST_ROLL_OUT + MONTHS_AFTER_LAST_ROLL_OUT + 2:
             raise ValueError("first_day to last_day must span at least 25 calendar months, to see before and after")
 
@@ -402,11 +435,18 @@ def _make_world(settings: Settings) -> _World:
     places = _make_places(settings)
     patients = _make_patients(settings, places)
     visits, breaches = _make_visits(settings, calendar, places, patients)
-    starts = _make_starts(settings, calendar, places, breaches)
-    strengths = _strengths(visits, starts)
     survey = _make_survey(settings, patients, visits)
+    roll_outs = _make_roll_outs(settings, calendar, places)
     trust = _untouched_trust(settings, calendar, places, patients, visits, breaches)
-    for strategy in STRATEGY_IDS:
+    trust += _improving_anyway(settings, calendar, visits, roll_outs)
+    strengths = _strengths(settings, visits, roll_outs)
+    for strategy in roll_outs:
+        trust += _effect(settings, strategy) * strengths[strategy]
+    # Up to the breach nothing has been repaired: what a patient said by then is known before the repairs are.
+    said_before = _said_before(settings, patients, visits, breaches, survey, trust) if settings.worst_first else None
+    repairs = _make_repairs(settings, calendar, breaches, said_before)
+    strengths |= _strengths(settings, visits, repairs)
+    for strategy in repairs:
         trust += _effect(settings, strategy) * strengths[strategy]
     return _World(
         settings=settings,
@@ -415,7 +455,7 @@ def _make_world(settings: Settings) -> _World:
         patients=patients,
         visits=visits,
         breaches=breaches,
-        starts=starts,
+        starts=roll_outs | repairs,
         strengths=strengths,
         survey=survey,
         trust=trust,
@@ -581,7 +621,7 @@ def _make_breaches(
     """
     generator = _stream(settings, "breaches")
     own_trust = patients.trait[visits.patient] + patients.state[visits.patient, calendar.month[visits.day]]
-    chance = settings.breach_hazard * np.exp(-own_trust / HAZARD_SCALE)
+    chance = settings.breach_hazard * np.exp(-own_trust / settings.hazard_scale)
     candidates = np.flatnonzero(generator.random(chance.size) < chance)
     first = candidates[np.unique(visits.patient[candidates], return_index=True)[1]]
     first = first[np.argsort(visits.day[first], kind="stable")]
@@ -604,13 +644,28 @@ def _make_breaches(
     )
 
 
-def _make_starts(settings: Settings, calendar: _Calendar, places: _Places, breaches: _Breaches) -> dict[str, Integers]:
-    """For each strategy, the day it begins for each patient, provider or clinic, or NEVER."""
-    repairs = {
-        strategy: _repair_starts(settings, calendar, breaches, number, strategy)
+def _make_repairs(
+    settings: Settings, calendar: _Calendar, breaches: _Breaches, said_before: Floats | None
+) -> dict[str, Integers]:
+    """For each strategy applied to patients, the day it begins for each of them, or NEVER.
+
+    `said_before`: of each breach, the mean score of the answers in the year before it less that of all, 0 for none.
+    """
+    wish = settings.chosen_by_resilience * _resilience(settings, breaches)
+    wish += settings.repair_trend_per_year * (breaches.day / 365.25 - settings.n_days / 730.5).astype(np.float32)
+    sooner = np.zeros(breaches.day.size, dtype=np.float32)
+    if said_before is not None:
+        sooner = np.float32(settings.worst_first / TRUST_STEP) * -said_before
+    starts = {
+        strategy: _repair_starts(settings, calendar, breaches, number, strategy, wish + sooner, sooner)
         for number, strategy in enumerate(("apology", "communication", "transparency"))
     }
-    return repairs | {
+    return _copied(settings, starts)
+
+
+def _make_roll_outs(settings: Settings, calendar: _Calendar, places: _Places) -> dict[str, Integers]:
+    """For each strategy rolled out, the day it begins for each provider or clinic, or NEVER."""
+    starts = {
         "expectations": _roll_out(
             settings, calendar, places.provider_trust / PROVIDER_SD, TRAINING_DAYS, "expectations"
         ),
@@ -619,11 +674,49 @@ def _make_starts(settings: Settings, calendar: _Calendar, places: _Places, breac
         ),
         "empathy": _roll_out(settings, calendar, np.zeros(settings.n_providers), TRAINING_DAYS, "empathy"),
     }
+    return _copied(settings, starts)
+
+
+def _copied(settings: Settings, starts: dict[str, Integers]) -> dict[str, Integers]:
+    """The starts, those of a strategy that goes with another copied from it for the share that overlaps."""
+    for strategy, of in COPIES.items():
+        if settings.overlap and strategy in starts:
+            is_copied = _stream(settings, "overlap", strategy).random(starts[of].size) < settings.overlap
+            starts[strategy] = np.where(is_copied, starts[of], starts[strategy]).astype(np.int32)
+    return starts
+
+
+def _resilience(settings: Settings, breaches: _Breaches) -> Floats:
+    """How each patient fares after the breach, in standard deviations: nobody records it."""
+    return _normal(_stream(settings, "resilience"), 1.0, breaches.day.size)
+
+
+def _said_before(
+    settings: Settings, patients: _Patients, visits: _Visits, breaches: _Breaches, survey: _Survey, trust: Floats
+) -> Floats:
+    """Of each breach, the mean score of the answers in the year before it less that of all such, 0 for none."""
+    rows = _answered(settings, patients, visits, survey, trust)
+    days_since = _days_since_breach(visits, breaches)[rows]
+    rows = rows[(days_since < 0) & (days_since >= -365)]
+    score = sum(_oriented_item(survey, trust, item, rows).astype(np.float64) for item in range(len(TRUST_ITEMS)))
+    breach = breaches.of_patient[visits.patient[rows]]
+    n = np.bincount(breach, minlength=breaches.day.size)
+    total = np.bincount(breach, weights=5 * np.asarray(score) - 25, minlength=breaches.day.size)
+    mean = total.sum() / max(n.sum(), 1)
+    said: Floats = np.where(n > 0, total / np.maximum(n, 1) - mean, 0.0).astype(np.float32)
+    return said
 
 
 def _repair_starts(
-    settings: Settings, calendar: _Calendar, breaches: _Breaches, number: int, strategy: str
+    settings: Settings,
+    calendar: _Calendar,
+    breaches: _Breaches,
+    number: int,
+    strategy: str,
+    wish: Floats,
+    sooner: Floats,
 ) -> Integers:
+    """`wish`: log-odds of the repair beside those of its severity, kind and clinic; `sooner`: of no month's delay."""
     generator = _stream(settings, "repairs", strategy)
     clinic_habit = generator.normal(0.0, REPAIR_CLINIC_SD, settings.n_clinics)
     log_odds = (
@@ -631,9 +724,11 @@ def _repair_starts(
         + np.asarray(REPAIR_BY_SEVERITY)[breaches.severity]
         + np.asarray(REPAIR_BY_KIND[number])[breaches.kind]
         + clinic_habit[breaches.clinic]
+        + wish
     )
     is_applied = generator.random(breaches.day.size) < 1 / (1 + np.exp(-log_odds))
-    delay_months = np.minimum(generator.geometric(1 - DELAY_CONTINUES, breaches.day.size) - 1, LONGEST_DELAY_MONTHS)
+    begins = 1 / (1 + (1 / (1 - DELAY_CONTINUES) - 1) * np.exp(-sooner.astype(np.float64)))
+    delay_months = np.minimum(generator.geometric(begins, breaches.day.size) - 1, LONGEST_DELAY_MONTHS)
     delay_days = ((delay_months + generator.random(breaches.day.size)) * 30.4).astype(np.int32)
     day = breaches.day + delay_days
     starts = np.full(settings.n_patients, NEVER, dtype=np.int32)
@@ -665,15 +760,30 @@ def _unit_of(visits: _Visits, strategy: str) -> Integers:
     return units
 
 
-def _strengths(visits: _Visits, starts: Mapping[str, Integers]) -> dict[str, Floats]:
+def _strengths(settings: Settings, visits: _Visits, starts: Mapping[str, Integers]) -> dict[str, Floats]:
     """How far each strategy has set in at each visit: 0 before it began, 1 once it is at full strength."""
     strengths = {}
     for strategy, start in starts.items():
-        days_in = (visits.day - start[_unit_of(visits, strategy)] + 1).astype(np.float32)
-        strengths[strategy] = np.clip(
-            days_in / np.float32(RAMP_DAYS[UNIT_LEVELS[strategy]]), np.float32(0), np.float32(1)
-        )
+        days_in = (visits.day - start[_unit_of(visits, strategy)] + 1 - settings.delay_days).astype(np.float32)
+        strength = np.clip(days_in / np.float32(RAMP_DAYS[UNIT_LEVELS[strategy]]), np.float32(0), np.float32(1))
+        if settings.fade_half_life_days is not None:
+            strength *= 0.5 ** (np.maximum(days_in, 0) / np.float32(settings.fade_half_life_days))
+        strengths[strategy] = strength
     return strengths
+
+
+def _improving_anyway(
+    settings: Settings, calendar: _Calendar, visits: _Visits, roll_outs: Mapping[str, Integers]
+) -> Floats:
+    """Points by which the visits of units that will begin are better whatever is done: what no comparison shows."""
+    gained = np.zeros(visits.day.size, dtype=np.float32)
+    if settings.pre_trend_per_month:
+        for strategy, start in roll_outs.items():
+            start_of_visit = start[_unit_of(visits, strategy)]
+            months_in = (visits.day - start_of_visit) / np.float32(30.4375)
+            months = np.clip(months_in, -PRE_TREND_MONTHS, PRE_TREND_MONTHS) + PRE_TREND_MONTHS
+            gained += np.where(start_of_visit != NEVER, np.float32(settings.pre_trend_per_month) * months, 0)
+    return gained
 
 
 def _untouched_trust(
@@ -687,8 +797,8 @@ def _untouched_trust(
     """Trust about each visit had no strategy ever been applied, on the 0-100 scale but not held inside it."""
     years = np.arange(settings.n_days) / 365.25
     month_of_year = (settings.first_day.month - 1 + calendar.month) % 12
-    season = SEASON_AMPLITUDE * np.cos(2 * np.pi * (month_of_year - 5) / 12)
-    by_day = (MEAN_TRUST + DRIFT_PER_YEAR * years + season).astype(np.float32)
+    season = settings.season_amplitude * np.cos(2 * np.pi * (month_of_year - 5) / 12)
+    by_day = (settings.mean_trust + settings.drift_per_year * years + season).astype(np.float32)
     trust = by_day[visits.day]
     trust += patients.trait[visits.patient]
     trust += patients.state[visits.patient, calendar.month[visits.day]]
@@ -697,9 +807,11 @@ def _untouched_trust(
     trust += _normal(_stream(settings, "mood"), MOOD_SD, visits.day.size)
     days_since = _days_since_breach(visits, breaches)
     after = np.flatnonzero(days_since >= 0)
-    still_lost = 1 - RECOVERED_SHARE * (1 - 0.5 ** (days_since[after] / RECOVERY_HALF_LIFE_DAYS))
-    severity = breaches.severity[breaches.of_patient[visits.patient[after]]]
-    trust[after] -= (np.asarray(DROPS)[severity] * still_lost).astype(np.float32)
+    still_lost = 1 - settings.recovered_share * (1 - 0.5 ** (days_since[after] / RECOVERY_HALF_LIFE_DAYS))
+    breach = breaches.of_patient[visits.patient[after]]
+    trust[after] -= (np.asarray(DROPS)[breaches.severity[breach]] * still_lost).astype(np.float32)
+    if settings.resilience_sd:
+        trust[after] += np.float32(settings.resilience_sd) * _resilience(settings, breaches)[breach]
     return trust
 
 
@@ -744,7 +856,8 @@ def _oriented_item(
 def _answered(settings: Settings, patients: _Patients, visits: _Visits, survey: _Survey, trust: Floats) -> Integers:
     """The visits that were answered, in order of visit."""
     high = np.clip((trust - 45) / 50, 0, 1)
-    chance = settings.response_share * (RESPONSE_AT_LOW_TRUST + (RESPONSE_AT_HIGH_TRUST - RESPONSE_AT_LOW_TRUST) * high)
+    low_trust, high_trust = settings.response_at_low_trust, settings.response_at_high_trust
+    chance = settings.response_share * (low_trust + (high_trust - low_trust) * high)
     chance *= np.asarray(CHANNEL_RESPONSE, dtype=np.float32)[survey.channel]
     chance *= np.asarray(AGE_RESPONSE, dtype=np.float32)[patients.age_band[visits.patient]]
     reluctance = _stream(settings, "non-response").random(trust.size) / chance
@@ -828,6 +941,7 @@ def _response_frame(world: _World) -> pd.DataFrame:
     )
 
 
+@cache
 def _clock_times() -> Texts:
     return np.array([f" {s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}" for s in range(24 * 3600)], dtype=object)
 

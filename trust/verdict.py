@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
+import pandas as pd
 from scipy import stats
 
 Word = Literal["better", "worse", "no_clear_change", "cannot_tell_yet"]
@@ -32,10 +33,18 @@ PRE_TREND_LIMIT: Final = 0.01
 CLUSTER_WORDS: Final = {"patient": "patients", "provider": "providers", "clinic": "clinics"}
 
 
+COLLECTION_WARNINGS: Final = {
+    "break_in_collection": "answers were collected in another way from {month} on",
+    "channel_mix": "the channels by which answers came changed in {month}",
+    "response_share": "clearly fewer visits were answered in {month}",
+}
+"""Findings about the data that a reviewer would raise against an effect measured across them."""
+
+
 @dataclass(frozen=True)
 class Verdict:
-    """`word` and the sentence that says why. `n_needed`: more answers of the treated until an effect of 5
-    points would be found with 80 % power (0: there are enough), None where nothing could be estimated."""
+    """`word` and the sentence that says why. `n_needed`: more answers of the treated until an effect that matters
+    would be found with 80 % power (0: there are enough), None where nothing could be estimated."""
 
     word: Word
     reason: str
@@ -55,14 +64,15 @@ def judge(
     n_comparison_clusters: int,
     n_responses: int,
     minimum_clusters: int = MINIMUM_CLUSTERS,
+    effect: float = EFFECT_THAT_MATTERS,
 ) -> Verdict:
     """The verdict on an effect in points of the 0-100 score with its 95 % interval and its q-value.
 
     better: the interval lies above 0 and q is at most .05; worse: below 0, likewise; no_clear_change: the
-    interval holds 0 and no effect of 5 points either way; otherwise, and whenever there are too few clusters
+    interval holds 0 and no `effect` (points) either way; otherwise, and whenever there are too few clusters
     or the two sides already moved apart before the start, cannot_tell_yet.
     """
-    needed = answers_needed(std_error, n_responses)
+    needed = answers_needed(std_error, n_responses, effect)
     span = f"({low:+.1f} to {high:+.1f})"
     if min(n_treated_clusters, n_comparison_clusters) < minimum_clusters:
         have = f"{n_treated_clusters:,} with it and {n_comparison_clusters:,} without"
@@ -78,8 +88,8 @@ def judge(
         side = "higher" if estimate > 0 else "lower"
         reason = f"Trust is {abs(estimate):.1f} points {side} {span} than it would have been without it."
         return Verdict(word, reason, needed)
-    if not is_change and low > -EFFECT_THAT_MATTERS and high < EFFECT_THAT_MATTERS:
-        reason = f"No clear change: an effect of {EFFECT_THAT_MATTERS:.0f} points either way is ruled out {span}."
+    if not is_change and low > -effect and high < effect:
+        reason = f"No clear change: an effect of {effect:g} points either way is ruled out {span}."
         return Verdict("no_clear_change", reason, needed)
     if is_change:
         reason = f"A change is likely {span}, but with several strategies judged at once it may still be chance."
@@ -98,6 +108,26 @@ def answers_needed(std_error: float, n_responses: int, effect: float = EFFECT_TH
     multiple = float(stats.norm.ppf(0.975) + stats.norm.ppf(POWER))
     n_total = n_responses * (multiple * std_error / effect) ** 2
     return max(0, math.ceil(n_total - n_responses))
+
+
+def collection_warnings(findings: pd.DataFrame | None, months: tuple[int, int] | None) -> tuple[str, ...]:
+    """What changed in how answers were collected between two calendar months (counted from January 2000).
+
+    `findings` has check_id, subject, period_start and status of `marts.data_quality`; only those about the whole
+    organisation count. One sentence for each kind, with its first month.
+    """
+    if findings is None or months is None:
+        return ()
+    warnings = []
+    for check_id, sentence in COLLECTION_WARNINGS.items():
+        rows = findings[(findings["check_id"] == check_id) & findings["status"].isin(["break", "warn"])]
+        rows = rows[(rows["subject"] == "all") | (check_id == "channel_mix")]
+        dates = pd.to_datetime(rows["period_start"]).dropna()
+        number = (dates.dt.year - 2000) * 12 + dates.dt.month - 1
+        dates = dates[(number >= months[0]) & (number <= months[1])]
+        if len(dates):
+            warnings.append(sentence.format(month=f"{dates.min():%B %Y}"))
+    return tuple(warnings)
 
 
 def _what_would_tell(needed: int) -> str:

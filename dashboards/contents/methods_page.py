@@ -83,9 +83,9 @@ def methods_page(marts: Marts) -> Page:
             f"strategies being judged at once (q at most {FALSE_DISCOVERY_RATE:g}). No clear change: the "
             "interval holds zero "
             f"and rules out an effect of {EFFECT_THAT_MATTERS:g} points either way.",
-            "Cannot tell yet: too few answers, too few on one side, or two sides that were already moving "
-            "apart before the "
-            "start. The reason is given, and where it can be told, how many more answers would settle it.",
+            "Cannot tell yet: too few answers, too few on one side, two sides that already differed before the start, "
+            "or another strategy that nearly always came along. The reason is given, and where it can be told, how "
+            "many more answers would settle it.",
         ),
         _section(
             "hidden",
@@ -104,10 +104,9 @@ def methods_page(marts: Marts) -> Page:
             "Excel tool applies them, but a new "
             "range is only begun at a "
             "known change in how answers are collected, and no target is judged.",
-            "Effects follow Callaway and Sant\u2019Anna (2021). For strategies that follow a breach the "
-            "comparison is made among "
-            "patients with a breach, by time since the breach, because comparing with everybody counts the "
-            "rebound as success.",
+            "Effects of roll-outs follow Callaway and Sant\u2019Anna (2021). Repairs after a breach are a sequence of "
+            "emulated trials (Hern\u00e1n and Robins, 2016), pooled in one regression, because a trial of one month "
+            "would hold a handful of patients.",
             "The headline uses intervals that lie apart instead of a test of the difference: it misses "
             "small changes rather than "
             "announce chance ones.",

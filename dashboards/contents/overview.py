@@ -107,7 +107,7 @@ def _which_strategy(marts: Marts) -> str:
         if name in by_verdict:
             found = []
             for strategy_id in by_verdict[name]:
-                row = about_strategy.effect(marts, strategy_id, about_strategy.HONEST)
+                row = about_strategy.honest_effect(marts, strategy_id)
                 effect = f" {signed(row['estimate'])} {interval(row['low'], row['high'])}".rstrip()
                 found.append(f"{names[strategy_id]}{'' if is_missing(row['estimate']) else effect}")
             parts.append(f"{words}: {listing(found)}.")
@@ -706,7 +706,7 @@ def to_decide(marts: Marts, head: Headline, clinics: DataFrame) -> tuple[str, ..
         )
     for strategy_id in on_record:
         if about_strategy.verdict(marts, strategy_id).verdict == "worse":
-            row = about_strategy.effect(marts, strategy_id, about_strategy.HONEST)
+            row = about_strategy.honest_effect(marts, strategy_id)
             found.append(
                 f"Review \u201c{names[strategy_id]}\u201d: trust ended {signed(row['estimate'])} "
                 f"{interval(row['low'], row['high'])} points against what it would have been."
@@ -716,7 +716,7 @@ def to_decide(marts: Marts, head: Headline, clinics: DataFrame) -> tuple[str, ..
     for strategy_id in on_record:
         row, _ = about_strategy.summary(marts, strategy_id)
         if about_strategy.verdict(marts, strategy_id).verdict == "better" and _is_below(row["delivered_share"], 0.8):
-            effect = about_strategy.effect(marts, strategy_id, about_strategy.HONEST)
+            effect = about_strategy.honest_effect(marts, strategy_id)
             found.append(
                 f"Extend \u201c{names[strategy_id]}\u201d: it moved trust by {signed(effect['estimate'])} "
                 f"{interval(effect['low'], effect['high'])}, and reached {share(row['delivered_share'])} of "

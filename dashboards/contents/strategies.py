@@ -26,8 +26,8 @@ from dashboards.words import (
     signed,
 )
 
-HONEST = "difference_in_differences"
 NAIVE = "naive_before_after"
+REBOUND = "rebound_without_repair"
 
 WINDOWS = {"last_12_months": "the last 12 months", "all": "all months on record"}
 
@@ -62,16 +62,28 @@ def effect(marts: Marts, strategy_id: str, method: str) -> Row:
     return marts.row("strategy_effects", strategy_id=strategy_id, method=method)
 
 
+def honest_effect(marts: Marts, strategy_id: str) -> Row:
+    """The effect of a strategy by the method that carries its verdict."""
+    return marts.row("strategy_effects", strategy_id=strategy_id, is_primary=True)
+
+
 def effects(marts: Marts, strategy_id: str) -> DataFrame:
-    """The effects of a strategy by every method, naive first, honest next."""
+    """The effects of a strategy by every method: naive, what would have come back anyway, honest, and the rest."""
     rows = marts.rows("strategy_effects", strategy_id=strategy_id)
-    order = rows["method"].map({NAIVE: 0, HONEST: 1}).fillna(2)
+    order = rows["method"].map({NAIVE: 0, REBOUND: 1}).fillna(3).where(rows["is_primary"] != True, 2)  # noqa: E712
     return (
         rows.assign(order=order)
         .sort_values(["order", "method", "unit_level"])
         .drop(columns="order")
         .reset_index(drop=True)
     )
+
+
+def main_effects(marts: Marts, strategy_id: str) -> DataFrame:
+    """Those that are drawn: naive, what would have come back anyway, and the honest one."""
+    rows = effects(marts, strategy_id)
+    is_main = rows["method"].isin([NAIVE, REBOUND]) | (rows["is_primary"] == True)  # noqa: E712
+    return rows[is_main].reset_index(drop=True)
 
 
 def eligible(strategy_id: str, how_many: object) -> str:
@@ -115,7 +127,7 @@ def noticed(marts: Marts, strategy_id: str) -> Measure:
 
 def moved(marts: Marts, strategy_id: str) -> Measure:
     """Did their trust move beyond what would have happened anyway."""
-    row = effect(marts, strategy_id, HONEST)
+    row = honest_effect(marts, strategy_id)
     if is_missing(row["estimate"]):
         text = hidden(row["suppressed_reason"]) if not is_missing(row["suppressed_reason"]) else "no estimate"
         return Measure("Moved", text, "", "")
@@ -137,7 +149,7 @@ def verdict(marts: Marts, strategy_id: str) -> Verdict:
     """The verdict of the honest estimate; a strategy never applied has none."""
     if not marts.is_on_record(strategy_id):
         return Verdict("not_on_record", VERDICTS["not_on_record"])
-    row = effect(marts, strategy_id, HONEST)
+    row = honest_effect(marts, strategy_id)
     name = str(row["verdict"]) if not is_missing(row["verdict"]) else "cannot_tell_yet"
     name = name if name in VERDICTS else "cannot_tell_yet"
     return Verdict(name, VERDICTS[name])
@@ -145,7 +157,7 @@ def verdict(marts: Marts, strategy_id: str) -> Verdict:
 
 def reason(marts: Marts, strategy_id: str) -> str:
     """Why the verdict is what it is, in one sentence."""
-    row = effect(marts, strategy_id, HONEST)
+    row = honest_effect(marts, strategy_id)
     if not is_missing(row["reason"]):
         return sentence(row["reason"])
     if not is_missing(row["suppressed_reason"]):
@@ -157,7 +169,7 @@ def reason(marts: Marts, strategy_id: str) -> str:
 
 def naive_beside_honest(marts: Marts, strategy_id: str) -> str:
     """The plain before/after figure and, in plain words, why it is not the answer."""
-    naive, honest = effect(marts, strategy_id, NAIVE), effect(marts, strategy_id, HONEST)
+    naive, honest = effect(marts, strategy_id, NAIVE), honest_effect(marts, strategy_id)
     if is_missing(naive["estimate"]):
         if not is_missing(naive["suppressed_reason"]):
             return f"The plain before/after figure is {hidden(naive['suppressed_reason'])}."
@@ -173,6 +185,47 @@ def naive_beside_honest(marts: Marts, strategy_id: str) -> str:
     if naive["estimate"] < honest["low"]:
         return f"{says}: less than the honest estimate, which takes out what would have happened anyway."
     return f"{says}: here the two agree within their margins."
+
+
+def rebound(marts: Marts, strategy_id: str) -> str:
+    """How far trust would have come back without the repair, in one sentence; nothing for a roll-out."""
+    row = effect(marts, strategy_id, REBOUND)
+    if is_missing(row["estimate"]):
+        return ""
+    figure = f"{signed(row['estimate'])} {interval(row['low'], row['high'])}".rstrip()
+    return (
+        f"Without the repair trust would have come back by {figure} by itself, as it did in patients not yet repaired."
+    )
+
+
+def overlap(marts: Marts, strategy_id: str) -> DataFrame:
+    """One row per other strategy: its name, and how many of this one's patients were under both."""
+    names = {row["strategy_id"]: row["strategy_name"] for row in marts.strategies.to_dict("records")}
+    first = marts.rows("strategy_overlap", strategy_id=strategy_id)
+    second = marts.rows("strategy_overlap", other_strategy_id=strategy_id)
+    turned = second.assign(
+        strategy_id=second["other_strategy_id"],
+        other_strategy_id=second["strategy_id"],
+        n_patients=second["n_other_patients"],
+        both_share=second["other_both_share"],
+    )
+    frame = DataFrame([*first.to_dict("records"), *turned.to_dict("records")], columns=first.columns)
+    frame = frame.assign(other_name=frame["other_strategy_id"].map(names))
+    return (
+        frame.set_index("other_strategy_id", drop=False)
+        .reindex([name for name in names if name in set(frame["other_strategy_id"])])
+        .reset_index(drop=True)
+    )
+
+
+def overlap_sentence(frame: DataFrame) -> str:
+    """The other strategy that most of the patients were under as well."""
+    shown = frame[frame["both_share"].notna()]
+    most = shown.loc[shown["both_share"].astype(float).idxmax()]
+    return (
+        f"Most often together with: {most['other_name']}, for {share(most['both_share'])} of the patients. The honest "
+        "estimate holds the other strategies constant as far as some patients got only one of the two."
+    )
 
 
 def delivered_sentence(marts: Marts, strategy_id: str) -> str:

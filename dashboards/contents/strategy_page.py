@@ -33,28 +33,25 @@ _TRAJECTORY_HEIGHT = 380
 _MONTHS_HEIGHT = 320
 
 HOW = (
+    "Those who began the strategy are compared with comparable others that had not begun it by then, or never did.",
     (
-        "Those who began the strategy are compared, month by month, with comparable ones that had not begun "
-        "it by then, or "
-        "never did."
+        "Repairs after a breach: patients repaired in a month are compared with patients whose breach is as old, of "
+        "the same kind and severity, from the same time of the year, with the same trust before it and the same other "
+        "strategies, who were not repaired yet. Trust coming back by itself is then on both sides."
     ),
     (
-        "For strategies that follow a breach the comparison is made among patients with a breach, at the "
-        "same time since their "
-        "breach, so that trust coming back by itself is on both sides."
+        "Strategies rolled out to providers or clinics: the change of those who began, less the change of the others "
+        "over the same months (Callaway and Sant\u2019Anna, 2021), less what other strategies put into it that began "
+        "at the same time."
     ),
     (
-        "The effect is the change of those who began it, less the change of the others over the same "
-        "months, averaged over the "
-        "first year (Callaway and Sant\u2019Anna, 2021)."
+        "Both are averaged over the first year. The interval allows for answers from the same patient, provider or "
+        "clinic being alike, and is made wider where there are few of them."
     ),
-    "The interval allows for answers from the same patient, provider or clinic being alike.",
     (
-        "The verdict is \u201cbetter\u201d or \u201cworse\u201d only when the whole interval lies on one "
-        "side of zero, also after "
-        "allowing for all strategies being judged at once, when there are enough on both sides, and when "
-        "the two sides were not "
-        "already moving apart before the start."
+        "The verdict is \u201cbetter\u201d or \u201cworse\u201d only when the whole interval lies on one side of "
+        "zero, also after allowing for all strategies being judged at once, when there are enough on both sides, when "
+        "the two sides did not already differ before the start, and when another strategy did not always come along."
     ),
 )
 """How an effect is computed, in five sentences."""
@@ -69,11 +66,12 @@ def strategy_page(marts: Marts, strategy: Row) -> Page:
         return _page_without_record(marts, strategy, name, lead)
     verdict = about_strategy.verdict(marts, strategy_id)
     reason = about_strategy.reason(marts, strategy_id)
-    row = about_strategy.effect(marts, strategy_id, about_strategy.HONEST)
+    row = about_strategy.honest_effect(marts, strategy_id)
+    said = (reason, about_strategy.naive_beside_honest(marts, strategy_id), about_strategy.rebound(marts, strategy_id))
     measures = Panel(
         "three-figures",
         verdict=verdict,
-        sentences=tuple(text for text in (reason, about_strategy.naive_beside_honest(marts, strategy_id)) if text),
+        sentences=tuple(text for text in said if text),
         measures=(
             about_strategy.delivered(marts, strategy_id),
             about_strategy.noticed(marts, strategy_id),
@@ -85,6 +83,7 @@ def strategy_page(marts: Marts, strategy: Row) -> Page:
         Section("figures", "Delivered, noticed, moved", panels=(measures,)),
         _trajectory_section(marts, strategy, verdict.words),
         _effects_section(marts, strategy),
+        _overlap_section(marts, strategy),
         _months_section(marts, strategy),
         _clinics_section(marts, strategy),
         _breaches_section(marts, strategy),
@@ -197,22 +196,25 @@ def _effects_section(marts: Marts, strategy: Row) -> Section:
     words = about_strategy.naive_beside_honest(marts, strategy_id)
     if frame.empty:
         return Section("moved", "Did it move trust?", panels=(Panel("methods", sentences=("No estimate was made.",)),))
-    label = f"{strategy['strategy_name']}: the plain before/after figure beside the honest estimate. {words}"
+    rebound = about_strategy.rebound(marts, strategy_id)
+    label = f"{strategy['strategy_name']}: the plain before/after figure beside the honest estimate. {words} {rebound}"
+    drawn = about_strategy.main_effects(marts, strategy_id)
     chart = Chart(
         f"chart-effects-{strategy_id}",
-        effects_figure.compare_methods(frame, effects_figure.methods_axis(frame)),
+        effects_figure.compare_methods(drawn, effects_figure.methods_axis(drawn)),
         label.strip(),
-        effects_figure.methods_height(frame),
+        effects_figure.methods_height(drawn),
     )
     panels = [
         Panel(
             "naive-and-honest",
             "The plain figure and the honest one",
             subtitle="Points of 100, with 95 % confidence intervals; the upright rule is no difference",
-            sentences=tuple(text for text in (words,) if text),
-            chart=chart if bool(frame["estimate"].notna().any()) else None,
+            sentences=tuple(text for text in (words, rebound) if text),
+            chart=chart if bool(drawn["estimate"].notna().any()) else None,
             note="The plain figure is the mean after the start less the mean before it, of those who had it. "
-            "It never carries a verdict: people who were chosen at their lowest rise without any help.",
+            "It never carries a verdict: people who were chosen at their lowest rise without any help. The table has "
+            "other ways to estimate the same effect: where they disagree with the honest one, ask why.",
             table=Table(
                 f"effects-{strategy_id}",
                 "Estimates by method",
@@ -233,7 +235,7 @@ def _effects_section(marts: Marts, strategy: Row) -> Section:
             ),
         )
     ]
-    events = marts.rows("strategy_event_effects", strategy_id=strategy_id, method=about_strategy.HONEST)
+    events = marts.rows("strategy_effect_paths", strategy_id=strategy_id, is_primary=True)
     events = events.sort_values("event_time").reset_index(drop=True)
     if bool(events["estimate"].notna().any()):
         chart = Chart(
@@ -271,6 +273,31 @@ def _effects_section(marts: Marts, strategy: Row) -> Section:
             )
         )
     return Section("moved", "Did it move trust?", panels=tuple(panels))
+
+
+def _overlap_section(marts: Marts, strategy: Row) -> Section | None:
+    """Which other strategies the same patients were under."""
+    frame = about_strategy.overlap(marts, str(strategy["strategy_id"]))
+    if not bool(frame["both_share"].notna().any()):
+        return None
+    panel = Panel(
+        "overlap-with",
+        subtitle="Of the patients who answered under this strategy, how many answered under another one as well",
+        sentences=(about_strategy.overlap_sentence(frame),),
+        table=Table(
+            f"overlap-{strategy['strategy_id']}",
+            "Other strategies the same patients were under",
+            (
+                Column("Other strategy", "other_name"),
+                Column("Patients under this one", "n_patients", "count"),
+                Column("Under both at once", "n_both_patients", "count"),
+                Column("Share", "both_share", "share"),
+            ),
+            frame,
+            is_open=True,
+        ),
+    )
+    return Section("overlap", "What else the same patients got", panels=(panel,))
 
 
 _DELIVERY_COLUMNS = (

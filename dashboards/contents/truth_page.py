@@ -12,6 +12,7 @@ from dashboards.figures import effects as effects_figure
 from dashboards.marts import Marts
 from dashboards.parts import Chart, Column, Page, Panel, Section, Table
 from dashboards.words import interval, is_missing, plural, signed
+from trust.verdict import EFFECT_THAT_MATTERS
 
 
 def truth_page(marts: Marts) -> Page:
@@ -74,9 +75,9 @@ def truth_page(marts: Marts) -> Page:
                 layout="pair",
                 sentences=(
                     (
-                        "Dashed rule: the truth. Thin rule: no effect. Open circle: plain before/after. "
-                        "Full circle: honest estimate. "
-                        "Points of 100, with 95 % confidence intervals, on the same axis in all six."
+                        "Dashed rule: the truth. Thin rule: no effect. Open circles: plain before/after, and, for "
+                        "repairs, what would have come back anyway. Full circle: honest estimate, on which the "
+                        "verdict rests. Points of 100, with 95 % confidence intervals, on the same axis in all six."
                     ),
                 ),
                 panels=panels,
@@ -91,8 +92,8 @@ def truth_table(marts: Marts) -> DataFrame:
     frame = marts.strategies[["strategy_id", "strategy_name"]].merge(
         marts.frames["truth"], on="strategy_id", how="inner"
     )
-    for name, method in (("naive", about_strategy.NAIVE), ("honest", about_strategy.HONEST)):
-        rows = marts.rows("strategy_effects", method=method).drop_duplicates("strategy_id")
+    for name, cells in (("naive", {"method": about_strategy.NAIVE}), ("honest", {"is_primary": True})):
+        rows = marts.rows("strategy_effects", **cells).drop_duplicates("strategy_id")
         rows = rows[["strategy_id", "estimate", "low", "high"]]
         frame = frame.merge(rows, on="strategy_id", how="left").rename(
             columns={"estimate": f"{name}_estimate", "low": f"{name}_low", "high": f"{name}_high"}
@@ -117,10 +118,23 @@ def _hits(frame: DataFrame, name: str) -> tuple[int, int]:
     return int((known == "yes").sum()), len(known)
 
 
+def _is_right(row: dict[str, object]) -> str:
+    """What the truth says of the verdict, for a reader of this page alone."""
+    truth = float(row["true_effect"])  # type: ignore[arg-type]
+    says = {
+        "better": truth > 0,
+        "worse": truth < 0,
+        "no_clear_change": abs(truth) < EFFECT_THAT_MATTERS,
+    }.get(str(row["verdict"]))
+    if says is None:
+        return "The truth was there to be found; the answers could not carry it."
+    return "The verdict is right." if says else "The verdict is wrong: so it can be, in a few cases of a hundred."
+
+
 def _panel(marts: Marts, row: dict[str, object], span: tuple[float, float]) -> Panel:
     """One strategy."""
     strategy_id = str(row["strategy_id"])
-    frame = about_strategy.effects(marts, strategy_id)
+    frame = about_strategy.main_effects(marts, strategy_id)
     truth = None if is_missing(row["true_effect"]) else float(row["true_effect"])  # type: ignore[arg-type]
     honest = "none"
     if not is_missing(row["honest_estimate"]):
@@ -141,6 +155,6 @@ def _panel(marts: Marts, row: dict[str, object], span: tuple[float, float]) -> P
         f"truth-{strategy_id}",
         str(row["strategy_name"]),
         verdict=about_strategy.verdict(marts, strategy_id),
-        sentences=(f"{words}.",),
+        sentences=(f"{words}.", about_strategy.reason(marts, strategy_id), _is_right(row)),
         chart=chart,
     )

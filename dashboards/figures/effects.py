@@ -14,6 +14,9 @@ from dashboards import theme
 from dashboards.figures.marks import add_rule, cells, known
 from dashboards.words import METHODS, interval, is_missing, signed
 
+BESIDE = ("naive_before_after", "rebound_without_repair")
+"""Methods that are no estimate of an effect, drawn paler and open."""
+
 _ROW = 56
 """Height in pixels of one estimate with its words above."""
 
@@ -62,9 +65,9 @@ def compare_methods(frame: DataFrame, span: tuple[float, float], truth: float | 
             font={"size": 12, "color": theme.INK},
         )
     for position, row in enumerate(frame.iloc[::-1].to_dict("records")):
-        is_naive = str(row["method"]).startswith("naive")
+        is_beside = str(row["method"]) in BESIDE
         name = METHODS.get(str(row["method"]), str(row["method"]))
-        colour = theme.COMPARISON_EDGE if is_naive else theme.US
+        colour = theme.COMPARISON_EDGE if is_beside else theme.US
         if is_missing(row["estimate"]):
             words = f"{name}: none"
         else:
@@ -87,7 +90,7 @@ def compare_methods(frame: DataFrame, span: tuple[float, float], truth: float | 
                 hoverinfo="skip",
                 marker={
                     "size": 12,
-                    "symbol": "circle-open" if is_naive else "circle",
+                    "symbol": "circle-open" if is_beside else "circle",
                     "color": colour,
                     "line": {"width": 2.5},
                 },
@@ -101,7 +104,7 @@ def compare_methods(frame: DataFrame, span: tuple[float, float], truth: float | 
             yanchor="middle",
             text=words,
             showarrow=False,
-            font={"size": 13, "color": theme.MUTED if is_naive else theme.INK},
+            font={"size": 13, "color": theme.MUTED if is_beside else theme.INK},
             bgcolor=theme.PAPER,
             borderpad=1,
         )
@@ -109,7 +112,7 @@ def compare_methods(frame: DataFrame, span: tuple[float, float], truth: float | 
 
 
 def effect_by_month(frame: DataFrame) -> go.Figure:
-    """Draw estimate, low, high of strategy_event_effects by event_time, with a rule at no difference."""
+    """Draw estimate, low, high of strategy_effect_paths by event_time, with a rule at no difference."""
     figure = theme.empty_figure(margin={"l": 40, "r": 16, "t": 10, "b": 48})
     span = methods_axis(frame)
     figure.update_yaxes(range=list(span), nticks=6)

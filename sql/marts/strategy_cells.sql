@@ -3,7 +3,8 @@
 -- Providers and clinics: every unit of that level, treated or not; periods are calendar months since January 2000.
 -- Patients: every breach on record; periods are months of 30.4375 days since the breach, -12 to -1 the year before it.
 -- A breach ends where the same patient's next one begins. Its stratum is its severity and the other strategies begun
--- for that patient within a year, so that those are held constant.
+-- for that patient within a year, so that those are held constant. n_under_<strategy>: answers given while that strategy
+-- was in force, wherever it had begun.
 with
 
 calendar as (
@@ -20,6 +21,8 @@ breaches as (
         patient_id,
         breach_date,
         coalesce(severity, 'unknown') as severity,
+        coalesce(breach_kind, 'unknown') as breach_kind,
+        datediff('month', date '2000-01-01', breach_date)::integer as breach_month,
         lead(breach_date) over (partition by patient_id order by breach_date, breach_id) as next_breach_date,
     from core.breaches
 ),
@@ -33,46 +36,26 @@ answers as (
         datediff('month', date '2000-01-01', responses.experience_date)::integer as month,
         hash(responses.patient_id) as patient_key,
         scores.score,
+        exposures.* exclude (response_id),
     from core.responses as responses
     inner join core.scores as scores using (response_id)
+    inner join core.exposures as exposures using (response_id)
     inner join calendar on calendar.primary_scale_id = scores.scale_id
     where scores.is_scorable
 ),
 
 starts as (
-    select strategy_id, unit_level, unit_id, min(start_date) as start_date,
-    from interventions
-    where unit_level <> 'patient' and unit_id is not null
-    group by all
-),
-
--- Where no breach is named, the act belongs to the patient's latest breach of the 180 days before it.
-acts_after_breach as (
-    select interventions.strategy_id, breaches.breach_id, interventions.start_date,
-    from interventions
-    inner join breaches using (breach_id)
-    where interventions.unit_level = 'patient' and interventions.start_date >= breaches.breach_date
-    union all
-    select interventions.strategy_id, breaches.breach_id, interventions.start_date,
-    from interventions
-    inner join breaches using (patient_id)
-    where interventions.unit_level = 'patient'
-        and interventions.breach_id is null
-        and interventions.start_date >= breaches.breach_date
-        and interventions.start_date <= breaches.breach_date + 180
-        and interventions.start_date < coalesce(breaches.next_breach_date, date '9999-12-31')
+    select * from core.strategy_starts
+    where unit_level <> 'patient'
 ),
 
 repairs as (
-    select strategy_id, breach_id, min(start_date) as start_date,
-    from acts_after_breach
-    group by all
+    select strategy_id, unit_id as breach_id, start_date from core.strategy_starts
+    where unit_level = 'patient'
 ),
 
 unit_counts as (
-    select strategy_id, unit_level, count(*) as n_units from starts group by all
-    union all
-    select strategy_id, 'patient' as unit_level, count(*) as n_units from repairs group by all
+    select strategy_id, unit_level, count(*) as n_units from core.strategy_starts group by all
 ),
 
 levels as (
@@ -125,6 +108,9 @@ repair_units as (
         'patient' as unit_level,
         breaches.breach_id as unit_id,
         hash(breaches.breach_id) as unit_key,
+        breaches.severity,
+        breaches.breach_kind,
+        breaches.breach_month,
         concat_ws(' + ', breaches.severity, others_begun.other_strategies) as stratum,
         floor((repairs.start_date - breaches.breach_date) / 30.4375)::integer as cohort,
         breaches.patient_id as cluster_id,
@@ -143,6 +129,12 @@ answers_by_breach as (
         answers.experience_date,
         floor((answers.experience_date - breaches.breach_date) / 30.4375)::integer as period,
         answers.score,
+        answers.is_under_apology,
+        answers.is_under_communication,
+        answers.is_under_transparency,
+        answers.is_under_expectations,
+        answers.is_under_follow_through,
+        answers.is_under_empathy,
     from breaches
     inner join answers
         on answers.patient_id = breaches.patient_id
@@ -154,17 +146,23 @@ answers_by_breach as (
 -- Units and patients stand as 64-bit hashes up to the sums: grouping millions of rows by long text would take minutes.
 answers_by_unit as (
     select units.strategy_id, units.unit_key, units.cohort, units.start_date, answers.patient_key, answers.score,
-        answers.experience_date, answers.month as period,
+        answers.experience_date, answers.month as period, answers.is_under_apology, answers.is_under_communication,
+        answers.is_under_transparency, answers.is_under_expectations, answers.is_under_follow_through,
+        answers.is_under_empathy,
     from answers
     inner join roll_out_units as units on units.unit_level = 'provider' and units.unit_id = answers.provider_id
     union all
     select units.strategy_id, units.unit_key, units.cohort, units.start_date, answers.patient_key, answers.score,
-        answers.experience_date, answers.month as period,
+        answers.experience_date, answers.month as period, answers.is_under_apology, answers.is_under_communication,
+        answers.is_under_transparency, answers.is_under_expectations, answers.is_under_follow_through,
+        answers.is_under_empathy,
     from answers
     inner join roll_out_units as units on units.unit_level = 'clinic' and units.unit_id = answers.clinic_id
     union all
     select units.strategy_id, units.unit_key, units.cohort, units.start_date, answers.patient_key, answers.score,
-        answers.experience_date, answers.period,
+        answers.experience_date, answers.period, answers.is_under_apology, answers.is_under_communication,
+        answers.is_under_transparency, answers.is_under_expectations, answers.is_under_follow_through,
+        answers.is_under_empathy,
     from answers_by_breach as answers
     inner join repair_units as units on units.unit_id = answers.breach_id
 ),
@@ -179,6 +177,12 @@ timed as (
         period - coalesce(cohort, 0) as month,
         coalesce(experience_date >= start_date, false) as is_started,
         score,
+        is_under_apology,
+        is_under_communication,
+        is_under_transparency,
+        is_under_expectations,
+        is_under_follow_through,
+        is_under_empathy,
     from answers_by_unit
 ),
 
@@ -191,6 +195,12 @@ sums as (
         count(*) as n_responses,
         sum(score) as sum_score,
         sum(score * score) as sum_square,
+        count(*) filter (where is_under_apology) as n_under_apology,
+        count(*) filter (where is_under_communication) as n_under_communication,
+        count(*) filter (where is_under_transparency) as n_under_transparency,
+        count(*) filter (where is_under_expectations) as n_under_expectations,
+        count(*) filter (where is_under_follow_through) as n_under_follow_through,
+        count(*) filter (where is_under_empathy) as n_under_empathy,
     from timed
     group by all
 ),
@@ -222,9 +232,10 @@ new_patients as (
 ),
 
 units as (
-    select strategy_id, unit_level, unit_id, unit_key, stratum, cohort, cluster_id from roll_out_units
-    union all
-    select strategy_id, unit_level, unit_id, unit_key, stratum, cohort, cluster_id from repair_units
+    select * exclude (start_date), null::varchar as severity, null::varchar as breach_kind, null::integer as breach_month,
+    from roll_out_units
+    union all by name
+    select * exclude (start_date, breach_date) from repair_units
 ),
 
 cells as (
@@ -233,6 +244,9 @@ cells as (
         units.unit_level,
         units.unit_id,
         units.stratum,
+        units.severity,
+        units.breach_kind,
+        units.breach_month,
         units.cohort,
         units.cluster_id,
         sums.month + coalesce(units.cohort, 0) as period,
@@ -242,6 +256,12 @@ cells as (
         coalesce(new_patients.n_new_patients, 0) as n_new_patients,
         sums.sum_score,
         sums.sum_square,
+        sums.n_under_apology,
+        sums.n_under_communication,
+        sums.n_under_transparency,
+        sums.n_under_expectations,
+        sums.n_under_follow_through,
+        sums.n_under_empathy,
     from sums
     inner join units using (strategy_id, unit_key)
     left join patients using (strategy_id, unit_key, is_started, month)
@@ -255,6 +275,9 @@ without_breach as (
         'patient' as unit_level,
         patient_id as unit_id,
         'without a breach' as stratum,
+        null::varchar as severity,
+        null::varchar as breach_kind,
+        null::integer as breach_month,
         0 as cohort,
         patient_id as cluster_id,
         0 as period,
@@ -264,6 +287,12 @@ without_breach as (
         0 as n_new_patients,
         0.0 as sum_score,
         0.0 as sum_square,
+        0 as n_under_apology,
+        0 as n_under_communication,
+        0 as n_under_transparency,
+        0 as n_under_expectations,
+        0 as n_under_follow_through,
+        0 as n_under_empathy,
     from interventions
     anti join levels using (strategy_id)
     where unit_level = 'patient'

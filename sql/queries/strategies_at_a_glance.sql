@@ -18,7 +18,7 @@ naive as (
 
 honest as (
     select * from marts.strategy_effects
-    where method = 'difference_in_differences'
+    where is_primary
 )
 
 select

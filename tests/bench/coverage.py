@@ -39,14 +39,15 @@ def main() -> None:
             truths = true_effects(workspace)
             with duckdb.connect(str(workspace.current / "analysts.duckdb"), read_only=True) as connection:
                 effects = {
-                    (strategy, method): (low, high, verdict)
-                    for strategy, method, low, high, verdict in connection.execute(
-                        "select strategy_id, method, low, high, verdict from marts.strategy_effects"
+                    (strategy, is_primary): (low, high, verdict)
+                    for strategy, is_primary, low, high, verdict in connection.execute(
+                        "select strategy_id, is_primary, low, high, verdict from marts.strategy_effects "
+                        "where is_primary or method = 'naive_before_after'"
                     ).fetchall()
                 }
         for strategy_id, truth in truths.items():
-            low, high, verdict = effects[strategy_id, "difference_in_differences"]
-            naive_low, naive_high, _ = effects[strategy_id, "naive_before_after"]
+            low, high, verdict = effects[strategy_id, True]
+            naive_low, naive_high, _ = effects[strategy_id, False]
             holds = low is not None and low <= truth <= high
             pairs += 1
             held += holds

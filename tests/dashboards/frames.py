@@ -275,7 +275,8 @@ def _trajectories(rng: np.random.Generator) -> tuple[DataFrame, DataFrame]:
             events.append(
                 {
                     "strategy_id": strategy_id,
-                    "method": "difference_in_differences",
+                    "method": _honest_method(strategy_id),
+                    "is_primary": True,
                     "event_time": event,
                     "estimate": value if known else None,
                     "low": value - 2 if known else None,
@@ -286,7 +287,35 @@ def _trajectories(rng: np.random.Generator) -> tuple[DataFrame, DataFrame]:
                     "suppressed_reason": None,
                 }
             )
-    return frame("strategy_trajectories", rows), frame("strategy_event_effects", events)
+    return frame("strategy_trajectories", rows), frame("strategy_effect_paths", events)
+
+
+def _overlap() -> DataFrame:
+    """Every pair of strategies once, one of them hidden."""
+    names = list(EFFECTS)
+    rows = []
+    for place, first in enumerate(names):
+        for second in names[place + 1 :]:
+            is_hidden = (first, second) == (names[0], names[1])
+            rows.append(
+                {
+                    "strategy_id": first,
+                    "other_strategy_id": second,
+                    "n_patients": 780,
+                    "n_other_patients": 620,
+                    "n_both_patients": None if is_hidden else 310,
+                    "both_share": None if is_hidden else 310 / 780,
+                    "other_both_share": None if is_hidden else 0.5,
+                    "suppressed_reason": FEWER if is_hidden else None,
+                }
+            )
+    return frame("strategy_overlap", rows)
+
+
+def _honest_method(strategy_id: str) -> str:
+    """The method that carries the verdict."""
+    after_breach = strategy_id in ("apology", "communication", "transparency")
+    return "emulated_trials" if after_breach else "difference_in_differences_joint"
 
 
 def _effects() -> DataFrame:
@@ -308,6 +337,7 @@ def _effects() -> DataFrame:
             common
             | {
                 "method": "naive_before_after",
+                "is_primary": False,
                 "estimate": naive,
                 "std_error": 0.6,
                 "low": naive_low,
@@ -315,6 +345,19 @@ def _effects() -> DataFrame:
                 "reason": "Plain change, with nothing to compare it with.",
             }
         )
+        if _honest_method(strategy_id) == "emulated_trials":
+            rows.append(
+                common
+                | {
+                    "method": "rebound_without_repair",
+                    "is_primary": False,
+                    "estimate": naive - (value or 0.0),
+                    "std_error": 0.9,
+                    "low": naive - (value or 0.0) - 1.8,
+                    "high": naive - (value or 0.0) + 1.8,
+                    "reason": "How far trust would have come back without the repair.",
+                }
+            )
         reason = {
             "better": "The whole interval lies above zero.",
             "no_clear_change": "No clear change: an effect of 5 points either way is ruled out.",
@@ -323,7 +366,8 @@ def _effects() -> DataFrame:
         rows.append(
             common
             | {
-                "method": "difference_in_differences",
+                "method": _honest_method(strategy_id),
+                "is_primary": True,
                 "estimate": value,
                 "std_error": None if value is None else 0.85,
                 "low": low,
@@ -668,7 +712,8 @@ def full() -> dict[str, DataFrame]:
         **_answered("wfpts5"),
         "strategy_trajectories": trajectories,
         "strategy_effects": _effects(),
-        "strategy_event_effects": event_effects,
+        "strategy_effect_paths": event_effects,
+        "strategy_overlap": _overlap(),
         "strategy_delivery": delivery,
         "strategy_summary": summary,
         "commitment_summary": commitment_summary,
@@ -795,11 +840,11 @@ def refusals() -> dict[str, DataFrame]:
     """Every honest estimate is refused, with a reason; the naive ones remain."""
     frames = full()
     effects = frames["strategy_effects"]
-    honest = effects["method"] == "difference_in_differences"
+    honest = effects["is_primary"]
     effects.loc[honest, ["estimate", "std_error", "low", "high", "p_value", "q_value"]] = None
     effects.loc[honest, "verdict"] = "cannot_tell_yet"
     effects.loc[honest, "reason"] = "Everyone began in the same month, so there is nobody to compare with."
-    events = frames["strategy_event_effects"]
+    events = frames["strategy_effect_paths"]
     events[["estimate", "low", "high"]] = None
     return {name: table for name, table in frames.items() if name != "truth"}
 
@@ -814,6 +859,8 @@ _KEYS = {
     "window_end",
     "strategy_id",
     "method",
+    "is_primary",
+    "other_strategy_id",
     "comparison_group",
     "event_time",
     "strategies_received",

@@ -15,6 +15,7 @@ import pytest
 from assets.workspace import Workspace
 from pipelines.runs import run
 from tests.pipeline.conftest import KEY, Ran, mend, query, released_tables
+from trust.estimators import METHODS
 from trust.strategies import STRATEGIES
 
 TABLES_OF_THE_DESIGN = {
@@ -52,13 +53,16 @@ def test_all_six_strategies_have_rows(ran: Ran, table: str) -> None:
     assert {row[0] for row in query(ran.workspace, f"select distinct strategy_id from marts.{table}")} == SIX
 
 
-def test_every_strategy_has_an_estimate_or_a_reason_by_both_methods(ran: Ran) -> None:
-    rows = query(ran.workspace, "select strategy_id, method, estimate, verdict, reason from marts.strategy_effects")
+def test_every_strategy_has_an_estimate_or_a_reason_by_every_method(ran: Ran) -> None:
+    rows = query(
+        ran.workspace, "select strategy_id, method, is_primary, estimate, verdict, reason from marts.strategy_effects"
+    )
     assert {(strategy, method) for strategy, method, *_ in rows} == {
-        (strategy, method) for strategy in SIX for method in ("naive_before_after", "difference_in_differences")
+        (strategy.strategy_id, method) for strategy in STRATEGIES for method in METHODS[strategy.is_after_breach]
     }
-    for _, method, estimate, verdict, reason in rows:
-        if method == "naive_before_after":
+    assert sorted(strategy for strategy, _, is_primary, *_ in rows if is_primary) == sorted(SIX)
+    for _, _, is_primary, estimate, verdict, reason in rows:
+        if not is_primary:
             assert verdict is None
         else:
             assert verdict in {"better", "worse", "no_clear_change", "cannot_tell_yet"}

@@ -578,7 +578,8 @@ def test_kinds_of_breach_add_up_to_all_kinds() -> None:
 def effects(**cells: Any) -> pd.DataFrame:
     """One row of strategy_effects."""
     given_cells = {
-        "strategy_id": "apology", "method": "difference_in_differences", "unit_level": "patient", "estimate": 2.0,
+        "strategy_id": "apology", "method": "emulated_trials", "is_primary": True, "unit_level": "patient",
+        "estimate": 2.0,
         "std_error": 1.0, "low": 0.0, "high": 4.0, "p_value": 0.04, "q_value": 0.08, "n_treated_units": 300,
         "n_comparison_units": 400, "n_patients": 300, "n_responses": 500, "n_needed": None, "verdict": "better",
         "reason": "The interval lies above zero.", "warnings": "a warning", "suppressed_reason": None,
@@ -620,17 +621,18 @@ def test_an_event_time_hidden_in_a_trajectory_is_hidden_in_its_estimate_and_not_
     answers = {-2: 80, -1: 80, 0: 90, 1: 5, 2: 30, 3: 60, 12: 40}
     lines = trajectories(answers)
     events = pd.DataFrame(
-        {"strategy_id": "apology", "method": "difference_in_differences", "event_time": list(answers), "estimate": 1.0,
+        {"strategy_id": "apology", "method": "emulated_trials", "is_primary": True, "event_time": list(answers),
+         "estimate": 1.0,
          "low": 0.0, "high": 2.0, "n_treated_units": 50, "n_patients": [n + 300 for n in answers.values()],
          "n_responses": [n + 300 for n in answers.values()], "suppressed_reason": None}
     )  # fmt: skip
     safe = suppress_all(
-        {"strategy_trajectories": lines, "strategy_event_effects": events, "strategy_effects": effects()}
+        {"strategy_trajectories": lines, "strategy_effect_paths": events, "strategy_effects": effects()}
     )
     shown = safe["strategy_trajectories"]
     hidden = set(shown.loc[(shown["comparison_group"] == "treated") & shown["n_responses"].isna(), "event_time"])
     assert hidden == {1, 2}
-    points = safe["strategy_event_effects"]
+    points = safe["strategy_effect_paths"]
     assert set(points.loc[points["n_responses"].isna(), "event_time"]) >= hidden
     assert list(points.columns) == list(events.columns)
 
@@ -924,3 +926,22 @@ def test_a_month_of_few_answers_has_no_weighted_score_and_no_bounds() -> None:
 def test_coefficients_of_all_clinics_are_shown_as_they_are() -> None:
     rows = pd.DataFrame([{"scale_id": "wfpts5", "adjuster": "age_band=65+", "estimate": 2.0, "reason": None}])
     assert suppress(rows, RULES["case_mix_coefficients"]).equals(rows)
+
+
+def test_few_under_both_strategies_do_not_come_back_from_either() -> None:
+    """Fewer than 11 under both, or all but fewer than 11: neither the count nor a share that would give it back."""
+    pairs = pd.DataFrame(
+        [
+            {"strategy_id": "apology", "other_strategy_id": other, "n_patients": 400, "n_other_patients": n_other,
+             "n_both_patients": n_both, "both_share": n_both / 400, "other_both_share": n_both / n_other,
+             "suppressed_reason": None}
+            for other, n_other, n_both in (
+                ("communication", 300, 200), ("transparency", 300, 4), ("empathy", 300, 296), ("expectations", 500, 396)
+            )
+        ]
+    )  # fmt: skip
+    safe = suppress(pairs, RULES["strategy_overlap"]).set_index("other_strategy_id")
+    assert safe.loc["communication", ["n_both_patients", "both_share", "other_both_share"]].notna().all()
+    for other in ("transparency", "empathy", "expectations"):
+        assert safe.loc[other, ["n_both_patients", "both_share", "other_both_share"]].isna().all()
+        assert safe.loc[other, ["n_patients", "n_other_patients"]].notna().all()

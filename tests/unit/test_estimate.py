@@ -6,20 +6,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from trust.estimate import effects_frame, estimate_strategies, event_effects_frame
-from trust.estimators import ESTIMATORS
+from trust.estimate import effect_paths_frame, effects_frame, estimate_strategies
+from trust.estimators import METHODS
 from trust.estimators.cell_arithmetic import benjamini_hochberg
 from trust.strategies import STRATEGIES
 
 IDS = [strategy.strategy_id for strategy in STRATEGIES]
 COLUMNS = [
-    "strategy_id", "method", "unit_level", "estimate", "std_error", "low", "high", "p_value", "q_value",
+    "strategy_id", "method", "is_primary", "unit_level", "estimate", "std_error", "low", "high", "p_value", "q_value",
     "n_treated_units", "n_comparison_units", "n_patients", "n_responses", "n_needed", "verdict", "reason", "warnings",
     "suppressed_reason",
 ]  # fmt: skip
 EVENT_COLUMNS = [
-    "strategy_id", "method", "event_time", "estimate", "low", "high", "n_treated_units", "n_patients", "n_responses",
-    "suppressed_reason",
+    "strategy_id", "method", "is_primary", "event_time", "estimate", "low", "high", "n_treated_units", "n_patients",
+    "n_responses", "suppressed_reason",
 ]  # fmt: skip
 CELL_COLUMNS = [
     "strategy_id", "unit_level", "unit_id", "stratum", "cohort", "cluster_id", "period", "is_started", "n_responses",
@@ -72,20 +72,20 @@ def test_no_cells_are_six_refusals_by_every_method() -> None:
     effects = effects_frame(estimates)
     assert list(effects.columns) == COLUMNS
     assert list(zip(effects["strategy_id"], effects["method"], strict=True)) == [
-        (strategy_id, method) for strategy_id in IDS for method in ESTIMATORS
+        (strategy.strategy_id, method) for strategy in STRATEGIES for method in METHODS[strategy.is_after_breach]
     ]
     assert effects["estimate"].isna().all()
     assert set(effects["reason"]) == {"No start of this strategy is on record with answers to go with it."}
-    honest = effects["method"] != "naive_before_after"
-    assert (effects.loc[honest, "verdict"] == "cannot_tell_yet").all()
-    assert effects.loc[~honest, "verdict"].isna().all()
-    assert list(event_effects_frame(paths).columns) == EVENT_COLUMNS
-    assert event_effects_frame(paths).empty
+    assert list(effects.loc[effects["is_primary"], "strategy_id"]) == IDS
+    assert (effects.loc[effects["is_primary"], "verdict"] == "cannot_tell_yet").all()
+    assert effects.loc[~effects["is_primary"], "verdict"].isna().all()
+    assert list(effect_paths_frame(paths).columns) == EVENT_COLUMNS
+    assert effect_paths_frame(paths).empty
 
 
 def test_each_strategy_has_its_verdict_or_its_refusal(cells: pd.DataFrame) -> None:
     effects = effects_frame(estimate_strategies(cells)[0])
-    honest = effects[effects["method"] == "difference_in_differences"].set_index("strategy_id")
+    honest = effects[effects["is_primary"]].set_index("strategy_id")
     assert honest["verdict"].to_dict() == {
         "apology": "cannot_tell_yet",
         "communication": "cannot_tell_yet",
@@ -98,7 +98,9 @@ def test_each_strategy_has_its_verdict_or_its_refusal(cells: pd.DataFrame) -> No
     assert honest.loc["apology", "n_treated_units"] == 6
     assert honest.loc["communication", "reason"].startswith("No start of this strategy is on record")
     assert honest.loc["follow_through", "reason"].startswith("Too few clinics to tell: 7 with it and 7 without")
-    assert honest.loc["follow_through", "warnings"] == "only 7 clinics on one side"
+    assert honest.loc["follow_through", "warnings"] == (
+        "only 7 clinics on one side; no p-value below 0.00025 can be reached with so few"
+    )
     assert honest.loc["empathy", "low"] < 5 < honest.loc["empathy", "high"]
     assert honest.loc["empathy", ["n_treated_units", "n_comparison_units", "n_responses", "n_patients"]].to_list() == [
         20, 20, 1200, 960,
@@ -108,25 +110,27 @@ def test_each_strategy_has_its_verdict_or_its_refusal(cells: pd.DataFrame) -> No
 
 def test_fewer_clusters_can_be_asked_for(cells: pd.DataFrame) -> None:
     effects = effects_frame(estimate_strategies(cells, minimum_clusters=7)[0])
-    verdicts = effects[effects["method"] == "difference_in_differences"].set_index("strategy_id")["verdict"]
+    verdicts = effects[effects["is_primary"]].set_index("strategy_id")["verdict"]
     assert verdicts["follow_through"] == "better"
 
 
-def test_q_values_are_over_the_honest_estimates_only(cells: pd.DataFrame) -> None:
+def test_q_values_are_over_the_primary_estimates_only(cells: pd.DataFrame) -> None:
     nobody_left = roll_out("transparency", 1, 40, 5).dropna(subset="cohort")
     effects = effects_frame(estimate_strategies(pd.concat([cells, nobody_left]))[0])
-    naive = effects["method"] == "naive_before_after"
-    assert effects.loc[naive, ["q_value", "verdict", "n_needed", "n_comparison_units"]].isna().to_numpy().all()
-    estimated = effects[~naive & effects["p_value"].notna()]
+    beside = ~effects["is_primary"]
+    assert effects.loc[beside, ["q_value", "verdict", "n_needed"]].isna().to_numpy().all()
+    assert effects.loc[effects["method"] == "naive_before_after", "n_comparison_units"].isna().all()
+    estimated = effects[~beside & effects["p_value"].notna()]
     assert len(estimated) == 3
     expected = benjamini_hochberg(estimated["p_value"].to_numpy(dtype=float))
     np.testing.assert_allclose(estimated["q_value"].to_numpy(dtype=float), expected, atol=1e-15)
 
 
-def test_paths_belong_to_the_honest_method(cells: pd.DataFrame) -> None:
-    paths = event_effects_frame(estimate_strategies(cells)[1])
+def test_paths_belong_to_the_primary_method(cells: pd.DataFrame) -> None:
+    paths = effect_paths_frame(estimate_strategies(cells)[1])
     assert list(paths.columns) == EVENT_COLUMNS
-    assert set(paths["method"]) == {"difference_in_differences"}
+    assert set(paths["method"]) == {"difference_in_differences_joint"}
+    assert paths["is_primary"].all()
     assert set(paths["strategy_id"]) == {"empathy", "expectations", "follow_through"}
     empathy = paths[paths["strategy_id"] == "empathy"]
     assert empathy["event_time"].to_list() == list(range(-6, 6))

@@ -440,3 +440,61 @@ class TestDirty:
 
     def test_same_seed_same_dirt(self, small: Hospital) -> None:
         pd.testing.assert_frame_equal(dirty(small, 5).responses, dirty(small, 5).responses)
+
+
+def _small(**settings: object) -> Hospital:
+    return simulate(replace(SMALL, n_patients=3_000, **settings))  # type: ignore[arg-type]
+
+
+class TestDifficulties:
+    """Each setting that makes a hospital difficult does what it says, and nothing by default."""
+
+    def test_worst_first_chooses_and_hurries_those_whose_answers_were_lowest(self) -> None:
+        hospital = _small(worst_first=1.5)
+        scores = _breached(hospital, _scores(hospital))
+        before = scores[scores["days"].between(-365, -1)].groupby("patient_id")["score"].mean()
+        start = _starts(hospital, "apology")
+        is_repaired = before.index.isin(start.index)
+        assert before[~is_repaired].mean() - before[is_repaired].mean() > 8
+        breach = pd.to_datetime(hospital.breaches.set_index("patient_id")["breach_date"])
+        wait = (start - breach).dropna().dt.days
+        low, high = before[before < before.median()].index, before[before >= before.median()].index
+        assert wait[wait.index.isin(low)].mean() < wait[wait.index.isin(high)].mean() - 3
+
+    def test_overlap_copies_the_decision(self) -> None:
+        hospital = _small(overlap=0.95)
+        for second, first in simulation.COPIES.items():
+            one, other = set(_starts(hospital, first).items()), set(_starts(hospital, second).items())
+            assert len(one & other) / len(one) > 0.92
+            assert 0.5 < len(set(_starts(hospital, first).index)) / len(set(_starts(hospital, second).index)) < 2
+
+    def test_an_effect_may_begin_late_and_fade(self) -> None:
+        lasting, late, fading = (
+            _small(**settings).truth.set_index("strategy")["true_effect"]
+            for settings in ({}, {"delay_days": 120}, {"fade_half_life_days": 90.0})
+        )
+        for strategy in ("apology", "expectations"):
+            assert 0.4 < late[strategy] / lasting[strategy] < 0.9
+            assert 0.2 < fading[strategy] / lasting[strategy] < 0.6
+        assert (late[["communication", "empathy"]] == 0).all()
+
+    def test_those_who_will_begin_improve_anyway(self) -> None:
+        hospital = _small(pre_trend_per_month=2.0, effects={})
+        scores, start = _scores(hospital), _starts(hospital, "empathy")
+        months = (scores["date"] - scores["provider_id"].map(start)).dt.days / 30.4375
+        early, late = scores[months.between(-12, -9)]["score"].mean(), scores[months.between(-3, 0)]["score"].mean()
+        assert late - early > 6
+
+    def test_patients_may_fare_apart_and_be_chosen_for_it(self) -> None:
+        hospital = _small(resilience_sd=10.0, chosen_by_resilience=2.0, effects={})
+        scores = _breached(hospital, _scores(hospital))
+        later = scores[scores["days"] > 200]
+        is_repaired = later["patient_id"].isin(_starts(hospital, "apology").index)
+        assert later[is_repaired]["score"].mean() - later[~is_repaired]["score"].mean() > 5
+
+    @pytest.mark.parametrize(
+        "settings", [{"overlap": 1.5}, {"recovered_share": -0.1}, {"hazard_scale": 0.0}, {"fade_half_life_days": 0.0}]
+    )
+    def test_impossible_difficulties_are_refused(self, settings: dict[str, float]) -> None:
+        with pytest.raises(ValueError, match="must be"):
+            replace(SMALL, **settings)

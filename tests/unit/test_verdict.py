@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import pytest
 from scipy import stats
 
-from trust.verdict import answers_needed, judge
+from trust.verdict import answers_needed, collection_warnings, judge
 
 MORE = "About 2,000 more answers are needed."
 WAIT = "Another quarter of answers should settle it."
@@ -108,3 +109,42 @@ def test_answers_needed_are_those_that_give_the_power() -> None:
     assert power == pytest.approx(0.80, abs=0.002)
     assert power >= 0.80
     assert answers_needed(0.5, n_responses) == 0
+
+
+def test_a_stated_effect_decides_what_is_ruled_out_and_how_many_answers_are_needed() -> None:
+    small = verdict_on(0.5, 2.0, effect=2.0)
+    assert small.word == "cannot_tell_yet"
+    assert small.n_needed > verdict_on(0.5, 2.0).n_needed
+    assert "an effect of 3 points either way" in verdict_on(0.0, 2.0, effect=3.0).reason
+
+
+def findings(**cells: Any) -> pd.DataFrame:
+    """One row of marts.data_quality."""
+    row = {"check_id": "break_in_collection", "subject": "all", "period_start": "2024-02-01", "status": "break"}
+    return pd.DataFrame([row | cells])
+
+
+FEBRUARY_2024 = 24 * 12 + 1
+
+
+@pytest.mark.parametrize(
+    ("cells", "sentence"),
+    [
+        ({}, "answers were collected in another way from February 2024 on"),
+        (
+            {"check_id": "channel_mix", "subject": "sms", "status": "warn"},
+            "the channels by which answers came changed in February 2024",
+        ),
+        ({"check_id": "response_share", "status": "warn"}, "clearly fewer visits were answered in February 2024"),
+    ],
+)
+def test_a_change_in_collection_while_a_strategy_is_followed_is_a_warning(cells: dict[str, str], sentence: str) -> None:
+    assert collection_warnings(findings(**cells), (FEBRUARY_2024, FEBRUARY_2024)) == (sentence,)
+    assert collection_warnings(findings(**cells), (FEBRUARY_2024 + 1, FEBRUARY_2024 + 20)) == ()
+
+
+@pytest.mark.parametrize("cells", [{"status": "ok"}, {"subject": "C01"}, {"check_id": "quarantine"}])
+def test_other_findings_are_no_warning(cells: dict[str, str]) -> None:
+    assert collection_warnings(findings(**cells), (0, 999)) == ()
+    assert collection_warnings(None, (0, 999)) == ()
+    assert collection_warnings(findings(), None) == ()

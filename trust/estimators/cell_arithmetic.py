@@ -5,7 +5,7 @@ Not here: what is compared with what (one file per method), and what an estimate
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from trust.strategies import STRATEGIES
+
 FloatArray = NDArray[np.float64]
 IntegerArray = NDArray[np.int64]
 BooleanArray = NDArray[np.bool_]
+Texts = NDArray[np.object_]
 
 NEVER = int(np.iinfo(np.int64).max)
 """The cohort of a unit that never begins: later than every period."""
@@ -43,9 +46,13 @@ class Cells:
     `unit_level` is patient, provider or clinic. Where it is patient, a unit is one breach, its periods are
     months since the breach (negative: before it), and its cohort is the period in which the strategy began;
     elsewhere a unit is a provider or a clinic and periods are calendar months. `unit`, `cluster` and
-    `stratum` are codes from 0. `n` is a number of answers and `total` the sum of their scores (0-100).
+    `stratum` are codes from 0. `n` is a number of answers and `total` the sum of their scores (0-100). `under`
+    (elements x the six strategies, in their order) counts the answers given while each was in force. `severity` and
+    `kind` are codes of the breach from 0, `breach_month` its calendar month; all 0 where a unit is no breach.
+    `cluster_names` has one name per cluster code, not one per element.
     """
 
+    strategy_id: str
     unit_level: str
     unit: IntegerArray
     cluster: IntegerArray
@@ -57,6 +64,11 @@ class Cells:
     total: FloatArray
     n_patients: IntegerArray
     n_new_patients: IntegerArray
+    under: FloatArray
+    severity: IntegerArray
+    kind: IntegerArray
+    breach_month: IntegerArray
+    cluster_names: Texts
 
     @property
     def event_time(self) -> IntegerArray:
@@ -66,12 +78,13 @@ class Cells:
     @property
     def n_clusters(self) -> int:
         """Number of clusters."""
-        return int(self.cluster.max()) + 1 if self.cluster.size else 0
+        return self.cluster_names.size
 
     def at(self, keep: BooleanArray | IntegerArray) -> Cells:
         """The chosen elements, with unit, cluster and stratum codes left as they are."""
-        arrays = {name: getattr(self, name)[keep] for name in self.__dataclass_fields__ if name != "unit_level"}
-        return Cells(unit_level=self.unit_level, **arrays)
+        whole: dict[str, Any] = {name: getattr(self, name) for name in ("strategy_id", "unit_level", "cluster_names")}
+        arrays = {name: getattr(self, name)[keep] for name in self.__dataclass_fields__ if name not in whole}
+        return Cells(**whole, **arrays)
 
 
 @dataclass(frozen=True)
@@ -80,7 +93,10 @@ class Fit:
 
     `degrees_of_freedom` belong to `std_error`; `pre_trend_p_value` is None where no month before could be
     compared. `n_patients` and `n_responses` count the treated side in the first year, the side that carries
-    the effect.
+    the effect. `rebound`: how far the treated would have come back anyway, where the method knows. `others`: by how
+    much the share (0-1) of answers under each of the six strategies changed more on the treated side than on the
+    other; 1 for the strategy itself. `influence` has one element per cluster of `cluster_names`; its squares sum to
+    the variance. `treated_share` is each one's share (0-1) of the treated answers.
     """
 
     estimate: float | None = None
@@ -96,11 +112,17 @@ class Fit:
     reason: str | None = None
     warnings: tuple[str, ...] = ()
     path: tuple[PathPoint, ...] = ()
+    rebound: Fit | None = None
+    others: FloatArray | None = field(default=None, compare=False)
+    influence: FloatArray | None = field(default=None, compare=False)
+    treated_share: FloatArray | None = field(default=None, compare=False)
+    cluster_names: Texts | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
 class PathPoint:
-    """The effect at one event time, with its 95 % interval; the counts are of the treated side."""
+    """The effect at one event time, with its 95 % interval; the counts are of the treated side. `others` as in
+    `Fit`, for this event time; empty where the others are held constant already."""
 
     event_time: int
     estimate: float
@@ -109,6 +131,7 @@ class PathPoint:
     n_treated_units: int
     n_patients: int
     n_responses: int
+    others: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,13 +158,19 @@ class Influence:
 def cells_from_frame(frame: pd.DataFrame) -> Cells:
     """One strategy's rows of `marts.strategy_cells` as arrays.
 
-    Rows must belong to one strategy and one `unit_level`. An empty cohort means the unit never began.
+    Rows must belong to one strategy and one `unit_level`. An empty cohort means the unit never began. Where a column
+    of another strategy is not there, it was never in force; where one of the breach is not there, it is not known.
     """
+    under = [f"n_under_{strategy.strategy_id}" for strategy in STRATEGIES]
+    optional = ["strategy_id", "severity", "breach_kind", "breach_month"]
+    frame = frame.reindex(columns=[*frame.columns, *(name for name in (*under, *optional) if name not in frame)])
     cohort = pd.to_numeric(frame["cohort"]).astype("Int64").fillna(NEVER)
+    cluster, cluster_names = pd.factorize(frame["cluster_id"])
     return Cells(
+        strategy_id=str(frame["strategy_id"].iloc[0]),
         unit_level=str(frame["unit_level"].iloc[0]),
         unit=_codes(frame["unit_id"]),
-        cluster=_codes(frame["cluster_id"]),
+        cluster=np.asarray(cluster, dtype=np.int64),
         stratum=_codes(frame["stratum"]),
         cohort=cohort.to_numpy(dtype=np.int64),
         period=frame["period"].to_numpy(dtype=np.int64),
@@ -150,6 +179,11 @@ def cells_from_frame(frame: pd.DataFrame) -> Cells:
         total=frame["sum_score"].to_numpy(dtype=np.float64),
         n_patients=frame["n_patients"].to_numpy(dtype=np.int64),
         n_new_patients=frame["n_new_patients"].to_numpy(dtype=np.int64),
+        under=frame[under].fillna(0).to_numpy(dtype=np.float64),
+        severity=_codes(frame["severity"], is_blank_known=True),
+        kind=_codes(frame["breach_kind"], is_blank_known=True),
+        breach_month=pd.to_numeric(frame["breach_month"]).fillna(0).to_numpy(dtype=np.int64),
+        cluster_names=np.asarray(cluster_names, dtype=np.object_),
     )
 
 
@@ -223,8 +257,9 @@ def benjamini_hochberg(p_values: FloatArray) -> FloatArray:
     return q_values
 
 
-def _codes(column: pd.Series[Any]) -> IntegerArray:
-    return np.asarray(pd.factorize(column)[0], dtype=np.int64)
+def _codes(column: pd.Series[Any], is_blank_known: bool = False) -> IntegerArray:
+    """A code from 0 for each value; a blank is a value of its own where it may occur."""
+    return np.asarray(pd.factorize(column, use_na_sentinel=not is_blank_known)[0], dtype=np.int64)
 
 
 def _effective_number(share: FloatArray) -> float:

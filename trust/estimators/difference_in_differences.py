@@ -110,7 +110,10 @@ class Average:
 
 
 def difference_in_differences(
-    cells: Cells, base_months: int = BASE_MONTHS, comparison: Comparison = "not_yet_treated"
+    cells: Cells,
+    base_months: int = BASE_MONTHS,
+    comparison: Comparison = "not_yet_treated",
+    has_path: bool = True,
 ) -> Fit:
     """The effect of one strategy in its first year on those who got it, beyond what would have happened.
 
@@ -131,7 +134,7 @@ def difference_in_differences(
     (provider, clinic, patient) and includes that of the estimated weights, as in the paper: where a cohort is
     one provider, it is the only part that tells how much providers differ. For few clusters it is `enlarged`,
     with the `degrees_of_freedom` of Student's t: the published error is too small there. A refusal is a Fit
-    without an estimate and with its reason.
+    without an estimate and with its reason. `has_path`: also the effect at every event time.
     """
     if (cells.cohort == NEVER).all():
         return Fit(reason="No start of this strategy is on record.")
@@ -145,6 +148,7 @@ def difference_in_differences(
     if headline is None:
         return Fit(reason=_why_nothing_to_compare(effects))
     freedom = degrees_of_freedom(headline.influence)
+    others = None if cells.unit_level == "patient" else _exposures(effects, base_months, comparison)
     fit = Fit(
         n_treated_units=_n_distinct(effects.cells.unit, headline.treated_rows),
         n_comparison_units=_n_distinct(effects.cells.unit, headline.comparison_rows),
@@ -164,7 +168,11 @@ def difference_in_differences(
         std_error=headline.std_error,
         degrees_of_freedom=freedom,
         pre_trend_p_value=pre_trend_p_value(effects, freedom),
-        path=_path(effects),
+        path=_path(effects, others) if has_path else (),
+        others=None if others is None else _weighted_mean(effects, FIRST_YEAR, others),
+        influence=headline.influence.total,
+        treated_share=headline.influence.treated_share,
+        cluster_names=effects.cells.cluster_names,
     )
 
 
@@ -355,7 +363,29 @@ def _allowed(
     return allowed.astype(np.float64)
 
 
-def _path(effects: GroupTime) -> tuple[PathPoint, ...]:
+def _exposures(effects: GroupTime, base_months: int, comparison: Comparison) -> FloatArray:
+    """By how much the share of answers under each strategy changed more on the treated side: strategies x periods x
+    cohorts x strata, the very comparison that is made of the scores."""
+    cells = effects.cells
+    return np.stack(
+        [
+            group_time(replace(cells, total=under), base_months, comparison).att
+            if under.any()
+            else np.zeros_like(effects.att)
+            for under in cells.under.T
+        ]
+    )
+
+
+def _weighted_mean(effects: GroupTime, event_times: Iterable[int], values: FloatArray) -> FloatArray:
+    """A number of each strategy and ATT(g, t), averaged as the effects are."""
+    is_chosen = np.isin(effects.event_time, list(event_times))
+    weight = np.where(effects.is_estimable & is_chosen[:, :, None], effects.n_after, 0.0)
+    means: FloatArray = np.tensordot(values, weight / weight.sum(), axes=3)
+    return means
+
+
+def _path(effects: GroupTime, others: FloatArray | None) -> tuple[PathPoint, ...]:
     """The effect at each event time that has one."""
     points = []
     for event_time in EVENT_TIMES:
@@ -377,6 +407,7 @@ def _path(effects: GroupTime) -> tuple[PathPoint, ...]:
                 n_treated_units=_n_distinct(effects.cells.unit, rows),
                 n_patients=int(effects.cells.n_patients[rows].sum()),
                 n_responses=int(effects.cells.n[rows].sum()),
+                others=() if others is None else tuple(_weighted_mean(effects, [event_time], others).tolist()),
             )
         )
     return tuple(points)

@@ -1,0 +1,52 @@
+-- One row per response: which strategies were in force for it, whether begun for the patient's latest breach, for the provider or for the clinic.
+with
+
+responses as (
+    select response_id, patient_id, provider_id, clinic_id, experience_date from core.responses
+),
+
+breaches as (
+    select breach_id, patient_id, breach_date from core.breaches
+),
+
+starts as (
+    select
+        unit_level,
+        unit_id,
+        min(start_date) filter (where strategy_id = 'apology') as apology,
+        min(start_date) filter (where strategy_id = 'communication') as communication,
+        min(start_date) filter (where strategy_id = 'transparency') as transparency,
+        min(start_date) filter (where strategy_id = 'expectations') as expectations,
+        min(start_date) filter (where strategy_id = 'follow_through') as follow_through,
+        min(start_date) filter (where strategy_id = 'empathy') as empathy,
+    from core.strategy_starts
+    group by all
+),
+
+of_breach as (
+    select breaches.patient_id, breaches.breach_date, starts.* exclude (unit_level, unit_id)
+    from breaches
+    left join starts on starts.unit_level = 'patient' and starts.unit_id = breaches.breach_id
+),
+
+final as (
+    select
+        responses.response_id,
+        coalesce(least(b.apology, p.apology, c.apology) <= responses.experience_date, false) as is_under_apology,
+        coalesce(least(b.communication, p.communication, c.communication) <= responses.experience_date, false)
+            as is_under_communication,
+        coalesce(least(b.transparency, p.transparency, c.transparency) <= responses.experience_date, false)
+            as is_under_transparency,
+        coalesce(least(b.expectations, p.expectations, c.expectations) <= responses.experience_date, false)
+            as is_under_expectations,
+        coalesce(least(b.follow_through, p.follow_through, c.follow_through) <= responses.experience_date, false)
+            as is_under_follow_through,
+        coalesce(least(b.empathy, p.empathy, c.empathy) <= responses.experience_date, false) as is_under_empathy,
+    from responses
+    asof left join of_breach as b
+        on responses.patient_id = b.patient_id and responses.experience_date >= b.breach_date
+    left join starts as p on p.unit_level = 'provider' and p.unit_id = responses.provider_id
+    left join starts as c on c.unit_level = 'clinic' and c.unit_id = responses.clinic_id
+)
+
+select * from final
