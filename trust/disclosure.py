@@ -171,7 +171,8 @@ _EFFECT_MEASURES = (
     "n_treated_units", "n_comparison_units", "n_patients", "n_responses", "n_needed",
 )  # fmt: skip
 _HEALTH_MEASURES = (
-    "mean_score", "sd_score", "ceiling_share", "floor_share", "alpha", "alpha_unreversed", "minimum_item_total",
+    "mean_score", "sd_score", "ceiling_share", "floor_share", "alpha", "alpha_low", "alpha_high", "alpha_unreversed",
+    "omega", "ordinal_alpha", "minimum_item_total", "cfi", "rmsea", "srmr", "measurement_error", "smallest_change",
 )  # fmt: skip
 # An effect counts the answers of the first year: event times 0 to 11.
 _EVENT_TIMES = Categories("event_time", total=None, cuts=(0, 12), of=("n_responses",))
@@ -321,6 +322,13 @@ RULES: Final[Mapping[str, TableRule]] = {
         has_units=False,
         texts={"sentence": "Not shown: too few answers."},
     ),
+    "instrument_items": TableRule(
+        (Count("n_complete", "year complete", if_few=("item_total", "alpha_without_item")),),
+        scope=("instrument_id", "instrument_version", "scale_id", "period_start"),
+        has_units=False,
+    ),
+    # Only years and channels with a hundred answers and more, and no number of people in it.
+    "instrument_invariance": TableRule((), has_units=False),
     "data_quality": TableRule(
         (
             Count("n_rows", "rows", with_it=("n_flagged", "flagged_share"), zero="fine"),
