@@ -21,6 +21,7 @@ from rich.table import Table
 from assets.workspace import Workspace, make_workspace
 from pipelines.commands.adjust import adjust
 from pipelines.commands.estimate import estimate
+from pipelines.commands.reliability import reliability
 from pipelines.commands.weight import weight
 from trust.errors import EXIT_INTERNAL_ERROR, BadInputError, MendError, SettingsError, StorageError
 
@@ -249,6 +250,7 @@ def export(
 app.command()(estimate)
 app.command()(adjust)
 app.command()(weight)
+app.command()(reliability)
 
 
 def main() -> None:
