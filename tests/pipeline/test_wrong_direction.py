@@ -11,7 +11,7 @@ from tests.pipeline.conftest import mend, new_workspace
 
 
 def responses(turned: str | None) -> pd.DataFrame:
-    """200 responses on the Wake Forest items (item 1 worded against trust), one of them already turned in the export."""
+    """200 responses on the Wake Forest items (item 1 worded against trust), one turned in the export."""
     rng = np.random.default_rng(4)
     trust = rng.normal(size=(200, 1))
     answers = np.clip(np.rint(3 + trust + 0.7 * rng.normal(size=(200, 5))), 1, 5).astype(int)
