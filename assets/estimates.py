@@ -16,6 +16,7 @@ from trust.errors import BadInputError
 from trust.estimate import effects_frame, estimate_strategies, event_effects_frame
 from trust.instrument_health import WrongDirection, instrument_health
 from trust.nonresponse import weighted_trust
+from trust.rebound_table import rebound_table
 
 
 @dg.multi_asset(
@@ -192,4 +193,21 @@ def _wrong_direction(wrong: tuple[WrongDirection, ...]) -> BadInputError:
     )
 
 
-ESTIMATE_ASSETS = [case_mix_assets, trust_weighted_assets, strategy_estimates, instrument_health_tables]
+@dg.asset(
+    key=["marts", "rebound"],
+    deps=[["marts", "rebound_cells"], ["core", "items"]],
+    group_name="estimates",
+    kinds={"python"},
+    description="One row per scale and band of first scores: the second score, and the rebound to expect from chance.",
+)
+def rebound(warehouse: WarehouseResource) -> dg.MaterializeResult[Any]:
+    """What low scores do by themselves."""
+    with warehouse.step("marts.rebound") as open_warehouse:
+        frame = rebound_table(
+            open_warehouse.frame("select * from marts.rebound_cells"), open_warehouse.frame("select * from core.items")
+        )
+        open_warehouse.write_frame("marts.rebound", frame)
+    return dg.MaterializeResult(metadata={"n_rows": len(frame)})
+
+
+ESTIMATE_ASSETS = [case_mix_assets, trust_weighted_assets, strategy_estimates, instrument_health_tables, rebound]

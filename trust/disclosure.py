@@ -329,6 +329,25 @@ RULES: Final[Mapping[str, TableRule]] = {
     ),
     # Only years and channels with a hundred answers and more, and no number of people in it.
     "instrument_invariance": TableRule((), has_units=False),
+    "rebound": TableRule(
+        (
+            Count(
+                "n_patients",
+                "patients asked twice",
+                with_it=(
+                    "mean_first_score",
+                    "mean_second_score",
+                    "mean_second_answer",
+                    "change_score",
+                    "expected_rebound",
+                    "correlation",
+                ),
+            ),
+        ),
+        scope=("scale_id",),
+        has_units=False,
+        categories=Categories("first_band", total="all"),
+    ),
     "data_quality": TableRule(
         (
             Count("n_rows", "rows", with_it=("n_flagged", "flagged_share"), zero="fine"),

@@ -139,6 +139,7 @@ class ItemHealth:
     scale_id: str
     period_start: Any
     item_id: str
+    item_label: str
     n_complete: int
     item_total: float | None
     alpha_without_item: float | None
@@ -302,6 +303,7 @@ def instrument_health(cells: pd.DataFrame, volume: pd.DataFrame, items: pd.DataF
     `core.items`. Raises ValueError naming the items if the tables do not match.
     """
     scales = scale_items(items)
+    labels = dict(zip(items["item_id"], items["item_label"], strict=True))
     health: list[InstrumentHealth] = []
     by_item: list[ItemHealth] = []
     ladder: list[InvarianceStep] = []
@@ -318,7 +320,7 @@ def instrument_health(cells: pd.DataFrame, volume: pd.DataFrame, items: pd.DataF
             counts = years.get(period, nothing)
             found = _found(counts)
             health.append(_health(scale, period, year, counts, found))
-            by_item += _item_rows(scale, period, counts, found)
+            by_item += _item_rows(scale, period, counts, found, labels)
             wrong += _wrong(scale, f"answers of {pd.Timestamp(str(period)).year}", counts, found)
         for channel, counts in channels.items():
             wrong += _wrong(scale, f"answers by {channel}", counts, _found(counts, with_model=False))
@@ -415,7 +417,11 @@ def _health(
 
 
 def _item_rows(
-    scale: tuple[str, str, str], period: Hashable, counts: _Counts, found: Reliability
+    scale: tuple[str, str, str],
+    period: Hashable,
+    counts: _Counts,
+    found: Reliability,
+    labels: Mapping[str, str],
 ) -> Iterator[ItemHealth]:
     """One row per item of a scale with more than one."""
     if len(counts.items) < 2:
@@ -425,6 +431,7 @@ def _item_rows(
             *scale,
             period_start=pd.Timestamp(str(period)).date(),
             item_id=item.item_id,
+            item_label=str(labels[item.item_id]),
             n_complete=counts.n,
             item_total=found.item_totals[number] if found.item_totals else None,
             alpha_without_item=found.alphas_without[number] if found.alphas_without else None,

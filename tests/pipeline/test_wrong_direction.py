@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tests.pipeline.conftest import mend, new_workspace
+from trust.strategies import STRATEGIES
 
 
 def responses(turned: str | None) -> pd.DataFrame:
@@ -19,6 +20,7 @@ def responses(turned: str | None) -> pd.DataFrame:
     frame["wfpts5_1"] = 6 - frame["wfpts5_1"]
     if turned is not None:
         frame[turned] = 6 - frame[turned]
+    frame[[f"noticed_{strategy.strategy_id}" for strategy in STRATEGIES] + ["fft_2020"]] = ""
     return frame.assign(
         response_id=[f"r{number}" for number in range(200)],
         patient_id=[f"p{number}" for number in range(200)],

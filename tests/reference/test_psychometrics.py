@@ -63,7 +63,7 @@ def items_frame(
         for item_id in item_ids
     ]
     frame = pd.DataFrame(rows).assign(instrument_version="1", minimum=minimum, maximum=maximum)
-    return frame.assign(is_reversed=frame["item_id"].isin(list(reversed_items)))
+    return frame.assign(is_reversed=frame["item_id"].isin(list(reversed_items)), item_label=frame["item_id"])
 
 
 def tables_of(wide: pd.DataFrame, items: pd.DataFrame) -> HealthTables:

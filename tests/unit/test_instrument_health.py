@@ -38,7 +38,8 @@ def items_frame(n_items: int, reversed_items: Sequence[int] = ()) -> pd.DataFram
         for number in range(1, n_items + 1)
     ]
     rows.append({"scale_id": None, "item_id": "noticed", "is_reversed": False})
-    return pd.DataFrame(rows).assign(instrument_id="i", instrument_version="1", minimum=1, maximum=5)
+    frame = pd.DataFrame(rows)
+    return frame.assign(instrument_id="i", instrument_version="1", minimum=1, maximum=5, item_label=frame["item_id"])
 
 
 def cells_frame(answers: NDArray[np.int64], *, year: int = 2024, channel: str | None = "web") -> pd.DataFrame:
