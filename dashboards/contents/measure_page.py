@@ -174,7 +174,8 @@ def _years_table(scale_id: str, rows: pd.DataFrame) -> Table:
 def _items_panel(marts: Marts, last: dict[str, Any], year: int) -> Panel | None:
     """Each item beside the others, in the last year."""
     frame = marts.rows("instrument_items", **{key: last[key] for key in _KEYS})
-    frame = frame[pd.to_datetime(frame["period_start"]).dt.year == year].reset_index(drop=True)
+    frame = frame[pd.to_datetime(frame["period_start"]).dt.year == year]
+    frame = frame.sort_values("item_id").reset_index(drop=True)
     if frame.empty or not bool(frame["item_total"].notna().any()):
         return None
     words = [
@@ -252,7 +253,7 @@ def _ladder_panel(marts: Marts, last: dict[str, Any], across: str) -> Panel | No
 
 def _rebound_section(marts: Marts) -> Section | None:
     """What patients with a low first score say the second time, whatever was done."""
-    frame = marts.rows("rebound", scale_id=marts.scale_id)
+    frame = marts.rows("rebound", scale_id=marts.scale_id).sort_values("first_band").reset_index(drop=True)
     everyone = marts.row("rebound", scale_id=marts.scale_id, first_band="all")
     bands = frame[frame["first_band"] != "all"].reset_index(drop=True)
     if bands.empty:
@@ -283,7 +284,7 @@ def _rebound_section(marts: Marts) -> Section | None:
             f"correlate {float(everyone['correlation']):.3f}; the lower this is, the larger the rebound."
         )
     panel = Panel(
-        "rebound",
+        "second-scores",
         subtitle="Mean score of 100 at the first and second time a patient was asked, by the first",
         sentences=tuple(sentences),
         table=Table(

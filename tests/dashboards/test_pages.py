@@ -106,7 +106,7 @@ def test_truth_is_the_last_page_and_only_there_when_known(sites: dict[str, Path]
     assert not (sites["refusals"] / "truth.html").exists()
     navigation = re.findall(r'<li><a href="([^"]+)"', (sites["full"] / "index.html").read_text(encoding="utf-8"))
     assert navigation[0] == "index.html"
-    assert navigation[10] == "truth.html"
+    assert navigation[11] == "truth.html"
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
