@@ -35,6 +35,7 @@ dev: $(VENV)/.made  ## Dagster's own pages, with sensor and schedule at work
 bench: $(VENV)/.made  ## time and memory of a run on a million responses against bare DuckDB
 	@$(BIN)/python -m tests.bench.whole_run
 	@$(BIN)/python -m tests.bench.control_charts
+	@$(BIN)/python -m tests.bench.instrument_health
 	@$(MAKE) --no-print-directory bench-group-time
 
 bench-group-time: $(VENV)/.made  ## group-time effects beside two peers: same numbers, time, memory

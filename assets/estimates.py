@@ -13,10 +13,12 @@ import dagster as dg
 from assets.warehouse import WarehouseResource
 from trust.case_mix import clinics_adjusted
 from trust.control_chart import charts_frame
+from trust.errors import BadInputError
 from trust.estimate import effect_paths_frame, effects_frame, estimate_strategies
 from trust.funnel import comparison_frame
+from trust.instrument_health import WrongDirection, instrument_health
 from trust.nonresponse import weighted_trust
-from trust.reliability import instrument_health
+from trust.rebound_table import rebound_table
 
 
 @dg.multi_asset(
@@ -54,21 +56,62 @@ def strategy_estimates(warehouse: WarehouseResource) -> Iterator[dg.MaterializeR
         yield dg.MaterializeResult(asset_key=["marts", name], metadata={"n_rows": len(frame)})
 
 
-@dg.asset(
-    key=["marts", "instrument_health"],
-    deps=[["marts", "instrument_cells"], ["core", "items"]],
-    group_name="estimates",
-    kinds={"python"},
-    description="One row per instrument version, scale and year: whether its items hold together.",
+HEALTH_TABLES = {
+    "instrument_health": "One row per instrument version, scale and year: whether its items hold together.",
+    "instrument_items": "One row per item of a scale and year: how it goes with the others.",
+    "instrument_invariance": "One row per scale and step of the ladder: whether it means the same everywhere.",
+}
+
+
+@dg.multi_asset(
+    name="instrument_health",
+    specs=[
+        dg.AssetSpec(
+            ["marts", name],
+            deps=[["marts", "instrument_cells"], ["marts", "instrument_volume"], ["core", "items"]],
+            group_name="estimates",
+            kinds={"python"},
+            description=sentence,
+        )
+        for name, sentence in HEALTH_TABLES.items()
+    ],
+    check_specs=[
+        dg.AssetCheckSpec(
+            "items_point_the_same_way",
+            asset=dg.AssetKey(["marts", "instrument_health"]),
+            description="No item runs against the others of its scale (corrected item-total correlation below zero).",
+            blocking=True,
+        )
+    ],
 )
-def instrument_health_asset(warehouse: WarehouseResource) -> dg.MaterializeResult[Any]:
-    """Reliability, ceiling and direction of every scale in use."""
+def instrument_health_tables(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult[Any]]:
+    """Reliability, ceiling, direction and invariance of every scale in use; an item of the wrong direction stops the
+    run.
+    """
     with warehouse.step("marts.instrument_health") as open_warehouse:
-        cells = open_warehouse.frame("select * from marts.instrument_cells")
-        items = open_warehouse.frame("select * from core.items")
-        frame = instrument_health(cells, items)
-        open_warehouse.write_frame("marts.instrument_health", frame)
-    return dg.MaterializeResult(metadata={"n_rows": len(frame)})
+        found = instrument_health(
+            open_warehouse.frame("select * from marts.instrument_cells"),
+            open_warehouse.frame("select * from marts.instrument_volume"),
+            open_warehouse.frame("select * from core.items"),
+        )
+        if found.wrong:
+            raise _wrong_direction(found.wrong)
+        frames = {
+            "instrument_health": found.health,
+            "instrument_items": found.items,
+            "instrument_invariance": found.invariance,
+        }
+        for name, frame in frames.items():
+            open_warehouse.write_frame(f"marts.{name}", frame)
+    check = dg.AssetCheckResult(
+        check_name="items_point_the_same_way", passed=True, severity=dg.AssetCheckSeverity.ERROR
+    )
+    for name, frame in frames.items():
+        yield dg.MaterializeResult(
+            asset_key=["marts", name],
+            metadata={"n_rows": len(frame)},
+            check_results=[check] if name == "instrument_health" else [],
+        )
 
 
 @dg.multi_asset(
@@ -169,9 +212,41 @@ def unit_comparison(warehouse: WarehouseResource) -> dg.MaterializeResult[Any]:
     return dg.MaterializeResult(metadata={"n_rows": len(frame)})
 
 
+def _wrong_direction(wrong: tuple[WrongDirection, ...]) -> BadInputError:
+    items = ", ".join(dict.fromkeys(one.item_id for one in wrong))
+    places = "; ".join(f"{one.item_id} of scale {one.scale_id}, {one.where}" for one in wrong)
+    return BadInputError(
+        f"high answers to {items} go with low answers to the other items of the same scale: its answers seem to be "
+        "coded the other way round",
+        place=places,
+        remedy=(
+            "check whether the export already turned them, correct the file or the mapping's codes, and run again; "
+            "nothing of this run was kept"
+        ),
+    )
+
+
+@dg.asset(
+    key=["marts", "rebound"],
+    deps=[["marts", "rebound_cells"], ["core", "items"]],
+    group_name="estimates",
+    kinds={"python"},
+    description="One row per scale and band of first scores: the second score, and the rebound to expect from chance.",
+)
+def rebound(warehouse: WarehouseResource) -> dg.MaterializeResult[Any]:
+    """What low scores do by themselves."""
+    with warehouse.step("marts.rebound") as open_warehouse:
+        frame = rebound_table(
+            open_warehouse.frame("select * from marts.rebound_cells"), open_warehouse.frame("select * from core.items")
+        )
+        open_warehouse.write_frame("marts.rebound", frame)
+    return dg.MaterializeResult(metadata={"n_rows": len(frame)})
+
+
 ESTIMATE_ASSETS = [
     strategy_estimates,
-    instrument_health_asset,
+    instrument_health_tables,
+    rebound,
     case_mix_assets,
     trust_weighted_assets,
     control_charts,

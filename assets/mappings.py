@@ -90,7 +90,7 @@ class FeedMapping:
 
     `columns` maps our column to the file's; `made_from` builds an identifier out of several columns where the
     file has none; `items` maps an item to the file's column; `codes` translates an item's texts to our codes;
-    `constants` fills a column that the file lacks.
+    `constants` fills a column that the file lacks. `options` has `date_format`, how the file writes its dates.
     """
 
     name: str
@@ -102,6 +102,7 @@ class FeedMapping:
     items: Mapping[str, str] = field(default_factory=dict)
     codes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
     keep_comment: bool = False
     time_zone: str = ""
 
@@ -180,6 +181,7 @@ def _as_mapping(path: Path) -> FeedMapping:
             for item_id, codes in given.get("codes", {}).items()
         },
         constants={name: str(value) for name, value in given.get("constants", {}).items()},
+        options={name: str(value) for name, value in given.get("options", {}).items()},
         keep_comment=bool(given.get("keep_comment", False)),
         time_zone=str(given.get("time_zone", "")),
     )

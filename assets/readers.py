@@ -106,6 +106,9 @@ def _selection(mapping: FeedMapping, names: dict[str, str]) -> list[tuple[str, s
             expression = f"concat_ws({_quoted(JOIN_OF_PARTS)}, {parts})"
         elif mapping.columns.get(column) in names:
             expression = names[mapping.columns[column]]
+            if column.endswith(("_at", "_date")) and "date_format" in mapping.options:
+                moment = f"try_strptime(trim({expression}), {_quoted(mapping.options['date_format'])})"
+                expression = f"coalesce(strftime({moment}, '%Y-%m-%d %H:%M:%S'), {expression})"
         elif column in mapping.constants:
             expression = _quoted(mapping.constants[column])
         else:

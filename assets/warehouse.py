@@ -132,12 +132,12 @@ class Warehouse:
     def write_frame(self, table: str, frame: pd.DataFrame) -> None:
         """Write a small frame as a table, replacing it; numbers keep as many decimals as those of SQL marts.
 
-        A column without any value has no type of its own: its name says which (see `type_by_name`).
+        A column of objects without any value has no type of its own: its name says which (see `type_by_name`).
         """
         decimals = dict.fromkeys(frame.select_dtypes("floating").columns, DECIMALS)
         self.connection.register("given_frame", frame.round(decimals))
         try:
-            empty = [name for name in frame.columns if frame[name].isna().all()]
+            empty = [name for name in frame.columns if frame[name].dtype == object and frame[name].isna().all()]
             typed = ", ".join(f"cast({name} as {type_by_name(name)}) as {name}" for name in empty)
             selected = f"* replace ({typed})" if typed else "*"
             self.execute(f"create or replace table {table} as select {selected} from given_frame")

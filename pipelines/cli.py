@@ -23,6 +23,7 @@ from pipelines.commands.adjust import adjust
 from pipelines.commands.chart import chart
 from pipelines.commands.estimate import estimate
 from pipelines.commands.funnel import funnel
+from pipelines.commands.reliability import reliability
 from pipelines.commands.weight import weight
 from trust.errors import EXIT_INTERNAL_ERROR, BadInputError, MendError, SettingsError, StorageError
 
@@ -253,6 +254,7 @@ app.command()(adjust)
 app.command()(weight)
 app.command()(chart)
 app.command()(funnel)
+app.command()(reliability)
 
 
 def main() -> None:

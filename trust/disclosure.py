@@ -171,7 +171,8 @@ _EFFECT_MEASURES = (
     "n_treated_units", "n_comparison_units", "n_patients", "n_responses", "n_needed",
 )  # fmt: skip
 _HEALTH_MEASURES = (
-    "mean_score", "sd_score", "ceiling_share", "floor_share", "alpha", "alpha_unreversed", "minimum_item_total",
+    "mean_score", "sd_score", "ceiling_share", "floor_share", "alpha", "alpha_low", "alpha_high", "alpha_unreversed",
+    "omega", "ordinal_alpha", "minimum_item_total", "cfi", "rmsea", "srmr", "measurement_error", "smallest_change",
 )  # fmt: skip
 _COMPARISON_MEASURES = (
     "n_patients", "mean_score", "sd_score", "lower_95", "upper_95", "lower_limit", "upper_limit", "outside",
@@ -344,6 +345,32 @@ RULES: Final[Mapping[str, TableRule]] = {
         scope=("instrument_id", "instrument_version", "scale_id", "period_start"),
         has_units=False,
         texts={"sentence": "Not shown: too few answers."},
+    ),
+    "instrument_items": TableRule(
+        (Count("n_complete", "year complete", if_few=("item_total", "alpha_without_item")),),
+        scope=("instrument_id", "instrument_version", "scale_id", "period_start"),
+        has_units=False,
+    ),
+    # Only years and channels with a hundred answers and more, and no number of people in it.
+    "instrument_invariance": TableRule((), has_units=False),
+    "rebound": TableRule(
+        (
+            Count(
+                "n_patients",
+                "patients asked twice",
+                with_it=(
+                    "mean_first_score",
+                    "mean_second_score",
+                    "mean_second_answer",
+                    "change_score",
+                    "expected_rebound",
+                    "correlation",
+                ),
+            ),
+        ),
+        scope=("scale_id",),
+        has_units=False,
+        categories=Categories("first_band", total="all"),
     ),
     "data_quality": TableRule(
         (

@@ -1,6 +1,6 @@
-"""The page on data quality: who answered, what the checks found, how the questionnaires behave.
+"""The page on data quality: what came in, how many answered, what the checks found.
 
-The checks themselves belong to the marts and the contracts.
+The checks themselves belong to the marts and the contracts; how the questionnaires behave to `measure_page.py`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ def quality_page(marts: Marts) -> Page:
         _rows_section(marts),
         _response_section(marts),
         _checks_section(marts),
-        _instruments_section(marts),
     ]
     return Page(
         name="quality.html",
@@ -186,66 +185,3 @@ def _checks_section(marts: Marts) -> Section:
         ),
     )
     return Section("checks", "What the checks found", panels=(panel,))
-
-
-def _instruments_section(marts: Marts) -> Section:
-    """How each questionnaire behaves, by year."""
-    frame = marts.frames["instrument_health"]
-    if frame.empty:
-        text = "No questionnaire has enough answers yet."
-        return Section(
-            "questionnaires",
-            "How the questionnaires behave",
-            panels=(Panel("instruments", sentences=(text,)),),
-        )
-    names = marts.frames["instruments"][
-        ["instrument_id", "instrument_version", "scale_id", "instrument_name", "is_validated"]
-    ]
-    keys = ["instrument_id", "instrument_version", "scale_id"]
-    text_keys = {key: frame[key].astype(object) for key in keys}
-    frame = frame.assign(**text_keys).merge(names.drop_duplicates(keys), on=keys, how="left")
-    frame = frame.assign(instrument_name=frame["instrument_name"].fillna(frame["instrument_id"]))
-    frame = frame.sort_values([*keys, "period_start"]).reset_index(drop=True)
-    last = frame.groupby(keys, dropna=False, sort=True).tail(1)
-    items = [
-        f"{row['instrument_name']}: {sentence(row['sentence'])}"
-        for row in last.to_dict("records")
-        if not is_missing(row["sentence"])
-    ]
-    items += [
-        f"{row['instrument_name']} is not a validated questionnaire."
-        for row in last.to_dict("records")
-        if not is_missing(row["is_validated"]) and not bool(row["is_validated"])
-    ]
-    table = Table(
-        "instrument-health",
-        "Questionnaires by year",
-        (
-            Column("Questionnaire", "instrument_name"),
-            Column("Version", "instrument_version"),
-            Column("Year", "period_start", "year"),
-            Column("Answers", "n_responses", "count"),
-            Column("Complete", "n_complete", "count"),
-            Column("Mean score", "mean_score", "score"),
-            Column("Spread (SD)", "sd_score", "score"),
-            Column("At the top", "ceiling_share", "share"),
-            Column("At the bottom", "floor_share", "share"),
-            Column("Alpha", "alpha", "p"),
-            Column("Weakest item", "minimum_item_total", "p"),
-            Column("Warning", "item_warning"),
-        ),
-        frame,
-    )
-    panel = Panel(
-        "instruments",
-        sentences=(
-            (
-                "Alpha says how well the items of a scale hang together (1 is perfect). Where many answers "
-                "lie at the top, the score "
-                "has little room left to rise."
-            ),
-        ),
-        items=tuple(items),
-        table=table,
-    )
-    return Section("questionnaires", "How the questionnaires behave", panels=(panel,))

@@ -10,6 +10,7 @@ import pandas as pd
 
 from dashboards.contents import strategies as about_strategy
 from dashboards.contents.chart_words import about_chart, latest
+from dashboards.contents.measure_page import repair_rebound
 from dashboards.figures import clinics as clinics_figure
 from dashboards.figures import effects as effects_figure
 from dashboards.figures import shares as shares_figure
@@ -424,11 +425,13 @@ def _breaches_section(marts: Marts, strategy: Row) -> Section | None:
     frame = pd.concat([own, rows[rows["strategies_received"] == "none"]], ignore_index=True)
     frame = frame.assign(received=[str(strategy["strategy_name"]), *["No strategy"] * (len(frame) - 1)])
     sentences = [_around_breach(row) for row in frame.to_dict("records")]
+    rebound = repair_rebound(marts, frame.iloc[0].to_dict())
     panel = Panel(
         "around-a-breach",
         subtitle="Mean score of 100 before the breach, at its lowest after, and last known",
         sentences=(
             *sentences,
+            *([] if rebound is None else [rebound]),
             ("Plain means, not effects: breaches that receive a strategy are not like those that do not."),
         ),
         table=Table(

@@ -583,9 +583,18 @@ def _quality(scale_id: str) -> tuple[DataFrame, DataFrame]:
             "ceiling_share": 0.11,
             "floor_share": 0.01,
             "alpha": 0.87,
+            "alpha_low": 0.86,
+            "alpha_high": 0.88,
             "alpha_unreversed": 0.52,
+            "omega": 0.88,
+            "ordinal_alpha": 0.9,
             "minimum_item_total": 0.61,
             "item_warning": None,
+            "cfi": 0.99,
+            "rmsea": 0.04,
+            "srmr": 0.02,
+            "measurement_error": 6.3,
+            "smallest_change": 17.5,
             "sentence": "The five items hang together well, and one in nine answers is at the top.",
             "suppressed_reason": None,
         }
@@ -695,6 +704,72 @@ def _beside(summary: DataFrame) -> DataFrame:
     return comparison_frame(cells[names].assign(sd_score=18.0))[list(COLUMNS["unit_comparison"])]
 
 
+def _measure(scale_id: str) -> dict[str, DataFrame]:
+    """Items, the ladder and the rebound of a questionnaire."""
+    keys = {"instrument_id": "wfpts5", "instrument_version": "2005", "scale_id": scale_id}
+    labels = [
+        "The doctor cares",
+        "The doctor is thorough",
+        "Decisions are trusted",
+        "The doctor is honest",
+        "Complete trust",
+    ]
+    items = [
+        {
+            **keys,
+            "period_start": Timestamp("2026-01-01"),
+            "item_id": f"wfpts5_{number}",
+            "item_label": label,
+            "n_complete": 5600,
+            "item_total": 0.55 + 0.04 * number,
+            "alpha_without_item": 0.84 + 0.003 * number,
+        }
+        for number, label in enumerate(labels, start=1)
+    ]
+    steps = [("configural", None, None), ("metric", True, 0.21), ("scalar", True, 0.04), ("strict", True, 0.3)]
+    ladder = [
+        {
+            **keys,
+            "across": across,
+            "step": step,
+            "step_number": number,
+            "groups": "2024, 2025, 2026" if across == "years" else "sms, web",
+            "chi_square": 60.2 + 9 * number,
+            "degrees_of_freedom": 15 + 8 * number,
+            "cfi": 0.99,
+            "rmsea": 0.03,
+            "srmr": 0.02,
+            "p_value_change": p_value,
+            "cfi_change": None if is_held is None else -0.001,
+            "rmsea_change": None if is_held is None else 0.001,
+            "is_held": is_held,
+            "sentence": f"It holds across {across} that the items weigh alike.",
+        }
+        for across in ("years", "channels")
+        for number, (step, is_held, p_value) in enumerate(steps, start=1)
+    ]
+    bands = [("20 to 40", 120, 33.0, 51.2, 18.1), ("60 to 80", 900, 71.0, 71.3, None), ("all", 1020, 66.5, 68.9, None)]
+    rebound = [
+        {
+            "scale_id": scale_id,
+            "first_band": band,
+            "n_patients": n,
+            "mean_first_score": first,
+            "mean_second_score": second,
+            "mean_second_answer": 1 + second / 25,
+            "change_score": second - first,
+            "expected_rebound": expected,
+            "correlation": 0.47,
+        }
+        for band, n, first, second, expected in bands
+    ]
+    return {
+        "instrument_items": frame("instrument_items", items),
+        "instrument_invariance": frame("instrument_invariance", ladder),
+        "rebound": frame("rebound", rebound),
+    }
+
+
 def full() -> dict[str, DataFrame]:
     """A whole made-up hospital with its truth."""
     rng = np.random.default_rng(20261101)
@@ -722,6 +797,7 @@ def full() -> dict[str, DataFrame]:
         "control_charts": pd.concat([control_charts, _strategy_charts(delivery)], ignore_index=True),
         "unit_comparison": _beside(trust_summary),
         "instrument_health": instrument_health,
+        **_measure("wfpts5"),
         "data_quality": data_quality,
         "strategies": strategies(),
         "instruments": instruments(),
@@ -871,6 +947,9 @@ _KEYS = {
     "segment",
     "instrument_id",
     "instrument_version",
+    "item_id",
+    "item_label",
+    "first_band",
     "delivery_measure",
     "group_kind",
     "respondent_group",

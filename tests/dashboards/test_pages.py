@@ -87,7 +87,8 @@ def test_the_site_has_every_page_and_lists_what_it_wrote(tmp_path: Path) -> None
     written = write_site(tmp_path, bare | {"truth": frames.full()["truth"]}, about)
     names = {path.relative_to(tmp_path).as_posix() for path in written}
     strategies = {f"strategy-{row[0]}.html" for row in frames.STRATEGIES}
-    pages_expected = {"index.html", "who-answered.html", "quality.html", "methods.html", "truth.html"} | strategies
+    pages_expected = {"index.html", "who-answered.html", "quality.html", "measure.html", "methods.html", "truth.html"}
+    pages_expected |= strategies
     assert {name for name in names if name.endswith(".html")} == pages_expected
     assert {"assets/style.css", "assets/pages.js", "assets/plotly.min.js"} <= names
     assert written == sorted(path for path in tmp_path.rglob("*") if path.is_file())
@@ -105,7 +106,7 @@ def test_truth_is_the_last_page_and_only_there_when_known(sites: dict[str, Path]
     assert not (sites["refusals"] / "truth.html").exists()
     navigation = re.findall(r'<li><a href="([^"]+)"', (sites["full"] / "index.html").read_text(encoding="utf-8"))
     assert navigation[0] == "index.html"
-    assert navigation[10] == "truth.html"
+    assert navigation[11] == "truth.html"
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

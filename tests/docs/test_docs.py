@@ -54,6 +54,7 @@ EXPECTED_PAGES = {
     "tutorial.md",
     *(f"how-to/{name}.md" for name in ("query-the-data", "read-the-quarantine", "schedule-it")),
     *(f"how-to/{name}.md" for name in ("map-your-own-file", "back-up-and-restore", "estimate-from-your-own-table")),
+    "how-to/check-your-questionnaire.md",
     *(f"explanation/{name}.md" for name in ("why-before-and-after-misleads", "privacy", "how-effects-are-estimated")),
     *(f"reference/{name}.md" for name in ("commands", "settings", "feeds", "instruments", "tables", "deviations")),
     "reference/exit-codes-and-messages.md",

@@ -106,3 +106,28 @@ def test_the_items_hold_together_and_an_unturned_item_is_told(respondents: Works
     )[0]
     assert alpha == pytest.approx(0.831, abs=0.0005)
     assert unreversed == pytest.approx(0.468, abs=0.0005)
+
+
+@pytest.fixture(scope="module")
+def panel(shared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    workspace = new_workspace(tmp_path_factory.mktemp("panel") / "survey")
+    shutil.copy(shared_folder / "data" / "gss_trust" / "gss_3wave_panels_2006_2014_long.csv", workspace.inbox)
+    assert run(workspace).release_id is not None
+    return workspace
+
+
+def test_the_lowest_group_rises_with_nothing_done_to_it(panel: Workspace) -> None:
+    bands = dict(
+        query(panel, "select first_band, (n_patients, mean_second_answer, correlation) from marts.rebound", "leaders")
+    )
+    assert bands["0 to 20"][0] == 362
+    assert [round(bands[band][1], 3) for band in ("0 to 20", "40 to 60", "80 to 100")] == [1.818, 2.157, 2.556]
+    assert round(bands["all"][2], 3) == 0.388
+
+
+def test_a_page_of_the_panel_shows_it_as_expected_rebound(panel: Workspace) -> None:
+    page = (panel.current / "site" / "measure.html").read_text(encoding="utf-8")
+    assert "What low scores do by themselves" in page
+    assert "regression to the mean" in page
+    assert "1.818 on the questionnaire" in page
+    assert "correlate 0.388" in page

@@ -1,0 +1,42 @@
+-- One row per scale, score at the first questionnaire of a patient and score at the second: how many patients.
+with
+
+responses as (
+    select response_id, patient_id, experience_date
+    from core.responses
+    where patient_id is not null
+),
+
+asked as (
+    -- A questionnaire without enough answers for a score is a time of asking too: it is not passed over for a later one.
+    select
+        scores.scale_id,
+        responses.patient_id,
+        scores.score,
+        row_number() over (
+            partition by scores.scale_id, responses.patient_id
+            order by responses.experience_date, responses.response_id
+        ) as asked_number,
+    from core.scores as scores
+    inner join responses using (response_id)
+),
+
+pairs as (
+    select
+        scale_id,
+        patient_id,
+        max(score) filter (where asked_number = 1) as first_score,
+        max(score) filter (where asked_number = 2) as second_score,
+    from asked
+    where asked_number <= 2
+    group by all
+),
+
+cells as (
+    select scale_id, first_score, second_score, count(*) as n_patients
+    from pairs
+    where first_score is not null and second_score is not null
+    group by all
+)
+
+select * from cells
