@@ -19,6 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from assets.workspace import Workspace, make_workspace
+from pipelines.commands.estimate import estimate
 from trust.errors import EXIT_INTERNAL_ERROR, BadInputError, MendError, SettingsError, StorageError
 
 EXIT_CODES = """\
@@ -241,6 +242,9 @@ def export(
     workspace = _open(folder)
     written = export_tables(workspace, to or workspace.root / "export", audience, file_format)
     output.print(f"{len(written)} files in {written[0].parent}", soft_wrap=True, highlight=False)
+
+
+app.command()(estimate)
 
 
 def main() -> None:

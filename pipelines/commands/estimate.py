@@ -1,0 +1,174 @@
+"""`mend estimate`: a published estimator on an analyst's own table.
+
+Options and the choice of the method belong here. Each method has its own module (`estimate_*.py`), its mathematics in
+`trust.estimators`.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines.commands.estimate_group_time import event_study, group_time, sun_abraham
+from pipelines.commands.estimate_regression import regression
+from trust.errors import SettingsError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from trust.result import Result
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for: every option of the command, None (or empty, or False) where it was left out.
+
+    Columns are named as in the table. The defaults of a method are the method's, and are told in its settings.
+    """
+
+    method: str
+    outcome: str | None = None
+    unit: str | None = None
+    time: str | None = None
+    cohort: str | None = None
+    control: str | None = None
+    base: str | None = None
+    anticipation: int | None = None
+    adjust: str | None = None
+    covariates: tuple[str, ...] = ()
+    cluster: tuple[str, ...] = ()
+    weights: str | None = None
+    repeated_cross_sections: bool = False
+    allow_unbalanced: bool = False
+    aggregate: str | None = None
+    balance: int | None = None
+    bootstrap: int | None = None
+    seed: int | None = None
+    terms: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ()
+    errors: str | None = None
+
+    def check(self, needed: tuple[str, ...], allowed: tuple[str, ...] = ()) -> None:
+        """Raise SettingsError where a needed option is missing, or one is given that the method does not read."""
+        given = {field.name for field in fields(self) if getattr(self, field.name) not in (None, (), False)}
+        missing = [_flag(name) for name in needed if name not in given]
+        if missing:
+            raise SettingsError(f"--method {self.method} needs {', '.join(missing)}", remedy="see mend estimate --help")
+        unread = [_flag(name) for name in sorted(given - {"method", *needed, *allowed})]
+        if unread:
+            raise SettingsError(
+                f"--method {self.method} does not read {', '.join(unread)}",
+                remedy="leave it out: it would change nothing",
+            )
+
+    def one_of(self, name: str, choices: tuple[str, ...]) -> str:
+        """An option with few choices, the first where it was left out. Raises SettingsError for another value."""
+        value = getattr(self, name) or choices[0]
+        if value not in choices:
+            raise SettingsError(f"{_flag(name)} {value} is not known", remedy=f"one of: {', '.join(choices)}")
+        return str(value)
+
+
+METHODS: dict[str, Callable[[DuckDBPyConnection, Options], Result]] = {
+    "group-time": group_time,
+    "sun-abraham": sun_abraham,
+    "event-study": event_study,
+    "regression": regression,
+}
+"""What computes each method from the view `given`; a function imports what is heavy inside itself."""
+
+
+def estimate(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="A CSV or Parquet file, one row per observation.")
+    ] = None,
+    method: Annotated[str, typer.Option(help=f"One of: {', '.join(METHODS)}.")] = "group-time",
+    outcome: Annotated[str | None, typer.Option(help="Column of the outcome.")] = None,
+    unit: Annotated[str | None, typer.Option(help="Column of the unit that is observed again and again.")] = None,
+    time: Annotated[str | None, typer.Option(help="Column of the period: numbers or dates.")] = None,
+    cohort: Annotated[
+        str | None, typer.Option(help="Column of the period a unit began in; 0 or empty: it never did.")
+    ] = None,
+    control: Annotated[str | None, typer.Option(help="Compare with those who begin never, or not-yet.")] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(help="Effects before the start: varying (from the period before each) or universal."),
+    ] = None,
+    anticipation: Annotated[int | None, typer.Option(help="Periods before the start that may already move.")] = None,
+    adjust: Annotated[str | None, typer.Option(help="How covariates enter: dr, reg or ipw.")] = None,
+    covariates: Annotated[str | None, typer.Option(help="Columns to adjust for, with commas between.")] = None,
+    cluster: Annotated[str | None, typer.Option(help="Column of the clusters errors are summed by.")] = None,
+    weights: Annotated[str | None, typer.Option(help="Column of sampling weights.")] = None,
+    repeated_cross_sections: Annotated[
+        bool, typer.Option("--repeated-cross-sections", help="Different units in every period.")
+    ] = False,
+    allow_unbalanced: Annotated[
+        bool, typer.Option("--allow-unbalanced", help="Keep units that are not observed in every period.")
+    ] = False,
+    aggregate: Annotated[
+        str | None, typer.Option(help="simple, dynamic, group or calendar: averages instead of each effect.")
+    ] = None,
+    balance: Annotated[
+        int | None, typer.Option(help="With dynamic: only groups observed so many periods after their start.")
+    ] = None,
+    bootstrap: Annotated[
+        int | None, typer.Option(help="Multiplier bootstrap with so many draws: uniform bands.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the bootstrap.")] = None,
+    terms: Annotated[str | None, typer.Option(help="Columns of a regression, with commas between.")] = None,
+    fixed: Annotated[str | None, typer.Option(help="Columns whose every value gets its own constant.")] = None,
+    errors: Annotated[str | None, typer.Option(help="Errors of a regression: hc1 or iid.")] = None,
+    query: Annotated[str | None, typer.Option(help="Instead of a file: SQL on the current release.")] = None,
+    workspace: Annotated[Path, typer.Option("--workspace", "-w", help="Whose release the query asks.")] = Path("."),
+    as_json: Annotated[bool, typer.Option("--json", help="Full precision, for a program to read.")] = False,
+) -> None:
+    """Estimate an effect from your own table: any published estimator of this program, as a table or JSON.
+
+    What a method cannot do it says in the row's reason; what had to be left out is counted in the warnings.
+    """
+    from pipelines.commands.given_table import given_table
+    from pipelines.commands.printing import print_result
+
+    options = Options(
+        method=method,
+        outcome=outcome,
+        unit=unit,
+        time=time,
+        cohort=cohort,
+        control=control,
+        base=base,
+        anticipation=anticipation,
+        adjust=adjust,
+        covariates=listed(covariates),
+        cluster=listed(cluster),
+        weights=weights,
+        repeated_cross_sections=repeated_cross_sections,
+        allow_unbalanced=allow_unbalanced,
+        aggregate=aggregate,
+        balance=balance,
+        bootstrap=bootstrap,
+        seed=seed,
+        terms=listed(terms),
+        fixed=listed(fixed),
+        errors=errors,
+    )
+    if method not in METHODS:
+        raise SettingsError(f"--method {method} is not known", remedy=f"one of: {', '.join(METHODS)}")
+    with given_table(file, query, workspace) as connection:
+        result = METHODS[method](connection, options)
+    print_result(result, as_json)
+
+
+def listed(text: str | None) -> tuple[str, ...]:
+    """The names in a comma list; a name with a comma stands in double quotes."""
+    names = next(csv.reader([text], skipinitialspace=True), []) if text else []
+    return tuple(name.strip() for name in names if name.strip())
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")

@@ -1,0 +1,41 @@
+"""How close our numbers are to published ones: case, values compared, largest difference. Run with `make cases`.
+
+The list of cases belongs here. How one is compared is `compare` in its own module, beside its tests.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+from tests.reference.comparison import Comparison, largest
+
+CASES = {
+    "did_mpdta": "tests.reference.test_did_mpdta",
+    "sunab_base_stagg": "tests.reference.test_sunab_base_stagg",
+    "compress_trade": "tests.reference.test_compress_trade",
+}
+"""Case in ../shared/cases -> the module whose `compare(folder)` returns its comparisons; folder is ../shared."""
+
+
+def main() -> None:
+    """Print one line per case, or those named, and end with 1 where one is not within its tolerance."""
+    folder = Path(__file__).resolve().parents[3] / "shared"
+    names = sys.argv[1:] or list(CASES)
+    is_equal = True
+    print(f"{'case':28} {'values':>7} {'largest':>10} {'allowed':>10}  where")
+    for name in names:
+        comparisons: list[Comparison] = importlib.import_module(CASES[name]).compare(folder)
+        worst = largest(comparisons)
+        is_equal &= all(comparison.is_equal for comparison in comparisons)
+        verdict = "" if worst.is_equal else "  NOT EQUAL"
+        print(
+            f"{name:28} {len(comparisons):7} {worst.difference:10.1e} {worst.tolerance:10.0e}  {worst.label}{verdict}"
+        )
+    if not is_equal:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
