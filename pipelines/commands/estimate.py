@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.commands.estimate_clusters import cr2, wild_cluster
 from pipelines.commands.estimate_group_time import event_study, group_time, sun_abraham
 from pipelines.commands.estimate_regression import regression
 from trust.errors import SettingsError
@@ -52,6 +53,7 @@ class Options:
     terms: tuple[str, ...] = ()
     fixed: tuple[str, ...] = ()
     errors: str | None = None
+    test: tuple[str, ...] = ()
 
     def check(self, needed: tuple[str, ...], allowed: tuple[str, ...] = ()) -> None:
         """Raise SettingsError where a needed option is missing, or one is given that the method does not read."""
@@ -79,6 +81,8 @@ METHODS: dict[str, Callable[[DuckDBPyConnection, Options], Result]] = {
     "sun-abraham": sun_abraham,
     "event-study": event_study,
     "regression": regression,
+    "cr2": cr2,
+    "wild-cluster": wild_cluster,
 }
 """What computes each method from the view `given`; a function imports what is heavy inside itself."""
 
@@ -122,7 +126,8 @@ def estimate(
     seed: Annotated[int | None, typer.Option(help="Of the bootstrap.")] = None,
     terms: Annotated[str | None, typer.Option(help="Columns of a regression, with commas between.")] = None,
     fixed: Annotated[str | None, typer.Option(help="Columns whose every value gets its own constant.")] = None,
-    errors: Annotated[str | None, typer.Option(help="Errors of a regression: hc1 or iid.")] = None,
+    errors: Annotated[str | None, typer.Option(help="Errors: hc1 or iid (regression), cr0 to cr3 (cr2).")] = None,
+    test: Annotated[str | None, typer.Option(help="Terms to test, jointly where they have several columns.")] = None,
     query: Annotated[str | None, typer.Option(help="Instead of a file: SQL on the current release.")] = None,
     workspace: Annotated[Path, typer.Option("--workspace", "-w", help="Whose release the query asks.")] = Path("."),
     as_json: Annotated[bool, typer.Option("--json", help="Full precision, for a program to read.")] = False,
@@ -156,6 +161,7 @@ def estimate(
         terms=listed(terms),
         fixed=listed(fixed),
         errors=errors,
+        test=listed(test),
     )
     if method not in METHODS:
         raise SettingsError(f"--method {method} is not known", remedy=f"one of: {', '.join(METHODS)}")

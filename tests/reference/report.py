@@ -15,6 +15,8 @@ CASES = {
     "did_mpdta": "tests.reference.test_did_mpdta",
     "sunab_base_stagg": "tests.reference.test_sunab_base_stagg",
     "compress_trade": "tests.reference.test_compress_trade",
+    "cr2_clubsandwich": "tests.reference.test_cr2_clubsandwich",
+    "wild_cluster_full_enum": "tests.reference.test_wild_cluster_full_enum",
 }
 """Case in ../shared/cases -> the module whose `compare(folder)` returns its comparisons; folder is ../shared."""
 
