@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FEWEST_DEGREES = 4
 """Degrees of freedom below which the t distribution is a poor guide (Pustejovsky and Tipton 2018, section 4)."""
 
-ONE_CLUSTER = "A single cluster carries this term: nothing says how much clusters differ."
+ONE_CLUSTER = "A single cluster carries this term, so that CR2 has no error for it; --method wild-cluster can test it."
 
 
 def cr2(connection: DuckDBPyConnection, options: Options) -> Result:
@@ -39,12 +39,13 @@ def cr2(connection: DuckDBPyConnection, options: Options) -> Result:
         found = cluster_robust(model.fit, model.cluster, kind)
     except ValueError as error:
         return Result("cr2", settings, _refused(terms, f"{str(error)[:1].upper()}{str(error)[1:]}."), tuple(warnings))
+    is_carried_by_one = model.is_carried_by_one_cluster
     rows: list[dict[str, Value]] = []
     fewest = float("inf")
     for place in range(model.design.n_hidden, len(model.design.names)):
         name, std_error = model.design.names[place], float(found.std_error[place])
-        if model.is_carried_by_one_cluster(place, std_error):
-            rows.append(refusal_row(name, "A single cluster carries this term: nothing says how much clusters differ."))
+        if is_carried_by_one[place]:
+            rows.append(refusal_row(name, ONE_CLUSTER))
             continue
         estimate, freedom = float(found.coefficients[place]), float(found.degrees_of_freedom[place])
         low, high = interval(estimate, std_error, freedom)
@@ -92,9 +93,6 @@ def wild_cluster(connection: DuckDBPyConnection, options: Options) -> Result:
             found = bootstrap(model.fit, model.design.matrix, model.outcome, model.cluster, place, seed)
         except ValueError:
             rows.append(refusal_row(name, "No cluster has an error of its own in this term."))
-            continue
-        if model.is_carried_by_one_cluster(place, found.std_error):
-            rows.append(refusal_row(name, "A single cluster carries this term: nothing says how much clusters differ."))
             continue
         rows.append(
             estimate_row(name, found.estimate, found.std_error, found.low, found.high, found.p_value)

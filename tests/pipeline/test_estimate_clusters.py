@@ -73,7 +73,12 @@ def test_terms_that_always_change_together_are_refused_one_by_one(tmp_path: Path
 
 def test_a_term_of_one_cluster_is_refused(tmp_path: Path) -> None:
     data = table().assign(treated=lambda frame: (frame["clinic name"] == "Clinic 2").astype(float))
-    assert "single cluster" in rows_of(estimated(written(tmp_path, data), "cr2", **CR2))["treated"]["reason"]
+    for errors in ("cr2", "cr1"):
+        rows = rows_of(estimated(written(tmp_path, data), "cr2", **CR2, errors=errors))
+        assert "single cluster" in rows["treated"]["reason"]
+        assert rows["age"]["estimate"] is not None
+    (row,) = estimated(written(tmp_path, data), "wild-cluster", **WILD)["rows"]
+    assert row["p_value"] > 0.05
 
 
 def test_few_clusters_are_warned_of(tmp_path: Path) -> None:

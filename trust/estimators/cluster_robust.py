@@ -32,7 +32,9 @@ SINGULAR: Final = 1e-12
 class ClusterRobust:
     """Errors of k coefficients. `degrees_of_freedom` (k) go with Student's t; `covariance` is (k, k).
 
-    `working` is what joint tests are made from: see `joint_test`.
+    `seen_share` (k) is the share of a coefficient's variance, under the working model, that the estimate of it can see:
+    for CR2 it is 1, less where a single cluster fits the coefficient by itself. `working` is what joint tests are made
+    from: see `joint_test`.
     """
 
     kind: Kind
@@ -41,6 +43,7 @@ class ClusterRobust:
     std_error: FloatArray
     degrees_of_freedom: FloatArray
     n_clusters: int
+    seen_share: FloatArray
     working: _Working
 
 
@@ -108,13 +111,15 @@ def cluster_robust(fit: LeastSquares, cluster: IntegerArray, kind: Kind = "CR2")
     plain, weighted = plain @ fit.back.T, weighted @ fit.back.T
     covariance = scale * scores.T @ scores
     working = _Working(own, plain, weighted, spread)
+    freedom, expected = _satterthwaite(working)
     return ClusterRobust(
         kind=kind,
         coefficients=fit.coefficients,
         covariance=covariance,
         std_error=np.sqrt(np.diag(covariance)),
-        degrees_of_freedom=_satterthwaite(working),
+        degrees_of_freedom=freedom,
         n_clusters=n_clusters,
+        seen_share=expected / np.einsum("ka,ab,kb->k", fit.back, spread, fit.back),
         working=working,
     )
 
@@ -191,19 +196,20 @@ def _cross_products(working: _Working, places: list[int]) -> FloatArray:
     return np.asarray(cross)
 
 
-def _satterthwaite(working: _Working) -> FloatArray:
-    """Degrees of freedom of each coefficient: (sum of p_i'p_i)^2 / sum over i, j of (p_i'p_j)^2.
+def _satterthwaite(working: _Working) -> tuple[FloatArray, FloatArray]:
+    """Degrees of freedom of each coefficient, (sum of p_i'p_i)^2 / sum over i, j of (p_i'p_j)^2; and that first sum.
 
     p_i'p_j is z_i'K z_j, and `own` more where i = j, so that no matrix over pairs of clusters is needed.
     """
     k = working.spread.shape[0]
     middle = np.block([[working.spread, -np.eye(k)], [-np.eye(k), np.zeros((k, k))]])
-    freedom = np.empty(k)
+    freedom, expected = np.empty(k), np.empty(k)
     for place in range(k):
         z = np.hstack([working.plain[:, :, place], working.weighted[:, :, place]])
         own = working.own[:, place, place]
         shared = np.sum(z @ middle * z, axis=1)
         squares = middle @ (z.T @ z)
         pairs = np.sum(squares * squares.T) + np.sum(own**2 + 2 * own * shared)
-        freedom[place] = np.sum(own + shared) ** 2 / pairs
-    return freedom
+        expected[place] = np.sum(own + shared)
+        freedom[place] = expected[place] ** 2 / pairs if pairs > 0 else 0.0
+    return freedom, expected

@@ -14,17 +14,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from trust.estimators.cluster_robust import cluster_robust
 from trust.estimators.least_squares import LeastSquares, least_squares
 from trust.model_terms import Design, Term, design, less_group_means
 
 FloatArray = NDArray[np.float64]
 IntegerArray = NDArray[np.int64]
+BooleanArray = NDArray[np.bool_]
 
 MOST_CONSTANTS: Final = 2_000
 """Constants that may stand in the model as columns of their own."""
 
 EXACT_FIT: Final = 1e-10
 """Residuals below this share of the outcome's spread are rounding: the model says every row exactly."""
+
+UNSEEN: Final = 1e-6
+"""Share of a coefficient's variance that CR2 may miss by rounding."""
 
 
 class RefusedError(ValueError):
@@ -45,10 +50,10 @@ class ClusteredModel:
         """Number of clusters."""
         return int(self.cluster.max()) + 1
 
-    def is_carried_by_one_cluster(self, place: int, std_error: float) -> bool:
-        """Whether an error is so small because a single cluster fits the coefficient by itself."""
-        variance = float(np.mean(self.fit.weights * self.fit.residuals**2))
-        return std_error <= float(np.sqrt(EXACT_FIT * variance) * np.linalg.norm(self.fit.back[place]))
+    @property
+    def is_carried_by_one_cluster(self) -> BooleanArray:
+        """Per column, whether a single cluster fits it by itself, so that clusters cannot say how sure it is."""
+        return cluster_robust(self.fit, self.cluster, "CR2").seen_share < 1 - UNSEEN
 
 
 def clustered_model(
