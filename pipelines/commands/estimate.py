@@ -16,6 +16,7 @@ import typer
 
 from pipelines.commands.estimate_clusters import cr2, wild_cluster
 from pipelines.commands.estimate_group_time import event_study, group_time, sun_abraham
+from pipelines.commands.estimate_interrupted_series import interrupted_series
 from pipelines.commands.estimate_regression import regression
 from trust.errors import SettingsError
 
@@ -54,6 +55,14 @@ class Options:
     fixed: tuple[str, ...] = ()
     errors: str | None = None
     test: tuple[str, ...] = ()
+    start: str | None = None
+    comparison: str | None = None
+    denominator: str | None = None
+    family: str | None = None
+    lag: str | None = None
+    season: str | None = None
+    change: str | None = None
+    uncorrected: bool = False
 
     def check(self, needed: tuple[str, ...], allowed: tuple[str, ...] = ()) -> None:
         """Raise SettingsError where a needed option is missing, or one is given that the method does not read."""
@@ -83,6 +92,7 @@ METHODS: dict[str, Callable[[DuckDBPyConnection, Options], Result]] = {
     "regression": regression,
     "cr2": cr2,
     "wild-cluster": wild_cluster,
+    "interrupted-series": interrupted_series,
 }
 """What computes each method from the view `given`; a function imports what is heavy inside itself."""
 
@@ -126,8 +136,24 @@ def estimate(
     seed: Annotated[int | None, typer.Option(help="Of the bootstrap.")] = None,
     terms: Annotated[str | None, typer.Option(help="Columns of a regression, with commas between.")] = None,
     fixed: Annotated[str | None, typer.Option(help="Columns whose every value gets its own constant.")] = None,
-    errors: Annotated[str | None, typer.Option(help="Errors: hc1 or iid (regression), cr0 to cr3 (cr2).")] = None,
+    errors: Annotated[str | None, typer.Option(help="Kind of errors: each method has its own.")] = None,
     test: Annotated[str | None, typer.Option(help="Terms to test, jointly where they have several columns.")] = None,
+    start: Annotated[
+        str | None, typer.Option(help="Time of the interruption, or a column with each unit's own.")
+    ] = None,
+    comparison: Annotated[str | None, typer.Option(help="Column that is 1 in the rows of the comparison.")] = None,
+    denominator: Annotated[
+        str | None, typer.Option(help="Column of what counts are out of: exposure, or the number asked.")
+    ] = None,
+    family: Annotated[str | None, typer.Option(help="gaussian, poisson (counts) or binomial (shares).")] = None,
+    lag: Annotated[str | None, typer.Option(help="Newey-West: periods that may be alike, or auto.")] = None,
+    season: Annotated[str | None, typer.Option(help="harmonic:K,PERIOD or month.")] = None,
+    change: Annotated[
+        str | None, typer.Option(help="What changes at the start: level-and-slope, level or slope.")
+    ] = None,
+    uncorrected: Annotated[
+        bool, typer.Option("--uncorrected", help="Errors without correction for few periods or over-dispersion.")
+    ] = False,
     query: Annotated[str | None, typer.Option(help="Instead of a file: SQL on the current release.")] = None,
     workspace: Annotated[Path, typer.Option("--workspace", "-w", help="Whose release the query asks.")] = Path("."),
     as_json: Annotated[bool, typer.Option("--json", help="Full precision, for a program to read.")] = False,
@@ -162,6 +188,14 @@ def estimate(
         fixed=listed(fixed),
         errors=errors,
         test=listed(test),
+        start=start,
+        comparison=comparison,
+        denominator=denominator,
+        family=family,
+        lag=lag,
+        season=season,
+        change=change,
+        uncorrected=uncorrected,
     )
     if method not in METHODS:
         raise SettingsError(f"--method {method} is not known", remedy=f"one of: {', '.join(METHODS)}")

@@ -40,9 +40,7 @@ def complete_rows(
     frame = columns_of(connection, columns)
     for name in numeric:
         if not (pd.api.types.is_numeric_dtype(frame[name]) or frame[name].isna().all()):
-            raise SettingsError(
-                f"the column {name!r} holds text where numbers are needed", remedy="name another column"
-            )
+            raise SettingsError(f"the column {name!r} holds no numbers, which are needed here", remedy="name another")
         frame[name] = frame[name].astype(np.float64)
     is_complete = frame.notna().all(axis=1)
     n_dropped = int((~is_complete).sum())

@@ -17,6 +17,8 @@ CASES = {
     "compress_trade": "tests.reference.test_compress_trade",
     "cr2_clubsandwich": "tests.reference.test_cr2_clubsandwich",
     "wild_cluster_full_enum": "tests.reference.test_wild_cluster_full_enum",
+    "its_sicily": "tests.reference.test_its_sicily",
+    "its_seatbelts": "tests.reference.test_its_seatbelts",
 }
 """Case in ../shared/cases -> the module whose `compare(folder)` returns its comparisons; folder is ../shared."""
 
