@@ -33,6 +33,10 @@ dev: $(VENV)/.made  ## Dagster's own pages, with sensor and schedule at work
 
 bench: $(VENV)/.made  ## time and memory of a run on a million responses against bare DuckDB
 	@$(BIN)/python -m tests.bench.whole_run
+	@$(BIN)/python -m tests.bench.interrupted_series
+
+bench-interrupted-series: $(VENV)/.made  ## six strategies in 200 clinics by three error models, beside statsmodels
+	@$(BIN)/python -m tests.bench.interrupted_series
 
 cases: $(VENV)/.made  ## published results beside ours: case, values compared, largest difference
 	@$(BIN)/python -m tests.reference.report

@@ -65,9 +65,15 @@ def interrupted_series(connection: DuckDBPyConnection, options: Options) -> Resu
     allowed = ("newey-west", *ERROR_MODELS) if family == "gaussian" else COUNT_ERRORS
     errors = options.one_of("errors", allowed)
     warnings: list[str] = []
+    term = "slope_change" if change == "slope" else "level_change"
+    lag = None if options.lag is None else _lag(options.lag)
     given = _given(connection, options, family, warnings)
-    n_periods = int(given.frame["position"].max()) + 1 if len(given.frame) else 0
-    lag: int | str = default_lag(n_periods) if options.lag is None else _lag(options.lag)
+    if given is None:
+        row = refusal_row(term, "No row has a value in every column that is used.")
+        return Result("interrupted_series", {"family": family, "errors": errors}, (row,), tuple(warnings))
+    n_periods = int(given.frame["position"].max()) + 1
+    if lag is None:
+        lag = default_lag(n_periods)
     settings: dict[str, Any] = {
         "outcome": options.outcome,
         "time": options.time,
@@ -314,8 +320,8 @@ def _lag(text: str) -> int | str:
     raise SettingsError(f"--lag {text} is not known", remedy="give a number of periods, or auto")
 
 
-def _given(connection: DuckDBPyConnection, options: Options, family: str, warnings: list[str]) -> Given:
-    """The table as series; rows without a value counted, series that cannot be laid out refused."""
+def _given(connection: DuckDBPyConnection, options: Options, family: str, warnings: list[str]) -> Given | None:
+    """The table as series, None where no row is left; rows without a value counted, series that cannot be refused."""
     import numpy as np
     import pandas as pd
 
@@ -338,9 +344,11 @@ def _given(connection: DuckDBPyConnection, options: Options, family: str, warnin
         if n_out := int((~is_usable).sum()):
             warnings.append(f"{n_out:,} rows are left out: their denominator is not above zero")
         frame = frame[is_usable].reset_index(drop=True)
+    if frame.empty:
+        return None
     try:
-        clock = clock_of(frame[time]) if len(frame) else clock_of(pd.Series([0.0]))
-        position = clock.position(frame[time]) if len(frame) else np.empty(0)
+        clock = clock_of(frame[time])
+        position = clock.position(frame[time])
         if start_column is not None:
             frame["starts"] = clock.trend(_start_positions(frame["starts"], clock))
         else:
@@ -363,11 +371,11 @@ def _given(connection: DuckDBPyConnection, options: Options, family: str, warnin
     refused: dict[str, str] = {}
     _refuse_counts(table, family, refused, bool(options.denominator))
     names, blocks = [], []
-    if options.season and len(frame):
+    if options.season:
         labels, block = _season(options.season, frame[time], clock, position, harmonics)
         names += labels
         blocks.append(block)
-    if covariate_terms and len(frame):
+    if covariate_terms:
         try:
             made = design(frame, covariate_terms)
         except TermError as error:
@@ -401,7 +409,7 @@ def _given(connection: DuckDBPyConnection, options: Options, family: str, warnin
             if options.unit and n_units > 1:
                 warnings.append(f"{n_units} comparison units are taken together, period by period")
     if not len(own):
-        refused |= {"": "No row has a value in every column that is used."}
+        refused |= {"": "Every row is marked as comparison."}
     table = table.drop_duplicates(["series", "position"]) if len(doubled) else table
     return Given(table, covariates, tuple(names), clock, labels, starts, refused, comparison)
 
