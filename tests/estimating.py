@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 from pipelines.cli import app
 
 
-def estimated(table: Path, method: str, **options: object) -> dict[str, Any]:
+def estimated(table: Path | None, method: str, **options: object) -> dict[str, Any]:
     """What `mend estimate TABLE --method METHOD --json` prints; `follow_up=1` is the option `--follow-up 1`."""
-    arguments = ["estimate", str(table), "--method", method, "--json"]
+    arguments = ["estimate", *([str(table)] if table else []), "--method", method, "--json"]
     for name, value in options.items():
         flag = f"--{name.replace('_', '-')}"
         arguments += [flag] if value is True else [flag, str(value)]

@@ -15,11 +15,11 @@ from trust.estimators import ESTIMATORS, NAIVE_METHOD
 from trust.estimators.cell_arithmetic import (
     WITHOUT_BREACH,
     Fit,
-    benjamini_hochberg,
     cells_from_frame,
     interval,
     two_sided_p_value,
 )
+from trust.estimators.many_comparisons import benjamini_hochberg
 from trust.strategies import STRATEGIES
 from trust.verdict import CLUSTER_WORDS, MINIMUM_CLUSTERS, Word, judge
 

@@ -17,6 +17,8 @@ import typer
 from pipelines.commands.estimate_clusters import cr2, wild_cluster
 from pipelines.commands.estimate_group_time import event_study, group_time, sun_abraham
 from pipelines.commands.estimate_interrupted_series import interrupted_series
+from pipelines.commands.estimate_many import adjust_p, pool
+from pipelines.commands.estimate_rebound import expected_rebound, rebound
 from pipelines.commands.estimate_regression import regression
 from trust.errors import SettingsError
 
@@ -63,6 +65,19 @@ class Options:
     season: str | None = None
     change: str | None = None
     uncorrected: bool = False
+    std_error: str | None = None
+    variance: str | None = None
+    counts: tuple[str, ...] = ()
+    estimator: str | None = None
+    knapp_hartung: bool = False
+    baseline: str | None = None
+    follow_up: str | None = None
+    mu: str | None = None
+    sd: str | None = None
+    rho: str | None = None
+    cut: str | None = None
+    measures: str | None = None
+    direction: str | None = None
 
     def check(self, needed: tuple[str, ...], allowed: tuple[str, ...] = ()) -> None:
         """Raise SettingsError where a needed option is missing, or one is given that the method does not read."""
@@ -93,8 +108,14 @@ METHODS: dict[str, Callable[[DuckDBPyConnection, Options], Result]] = {
     "cr2": cr2,
     "wild-cluster": wild_cluster,
     "interrupted-series": interrupted_series,
+    "adjust-p": adjust_p,
+    "pool": pool,
+    "rebound": rebound,
 }
 """What computes each method from the view `given`; a function imports what is heavy inside itself."""
+
+WITHOUT_TABLE: dict[str, Callable[[Options], Result]] = {"rebound": expected_rebound}
+"""What computes a method from options alone, where no table is given."""
 
 
 def estimate(
@@ -154,6 +175,25 @@ def estimate(
     uncorrected: Annotated[
         bool, typer.Option("--uncorrected", help="Errors without correction for few periods or over-dispersion.")
     ] = False,
+    std_error: Annotated[str | None, typer.Option(help="Column of standard errors of the outcome.")] = None,
+    variance: Annotated[str | None, typer.Option(help="Column of sampling variances of the outcome.")] = None,
+    counts: Annotated[
+        str | None, typer.Option(help="Four columns: events and others of the treated, then of the comparison.")
+    ] = None,
+    estimator: Annotated[
+        str | None, typer.Option(help="Of the variance between units: reml, dl, pm, eb, ml, fe (none).")
+    ] = None,
+    knapp_hartung: Annotated[
+        bool, typer.Option("--knapp-hartung", help="Error of the pooled mean from how units really scatter.")
+    ] = False,
+    baseline: Annotated[str | None, typer.Option(help="Column of the score people were picked by.")] = None,
+    follow_up: Annotated[str | None, typer.Option(help="Column of their next score.")] = None,
+    mu: Annotated[str | None, typer.Option(help="True mean of all from whom people were picked.")] = None,
+    sd: Annotated[str | None, typer.Option(help="Standard deviation of one score over all people.")] = None,
+    rho: Annotated[str | None, typer.Option(help="Correlation of two scores of one person.")] = None,
+    cut: Annotated[str | None, typer.Option(help="Score at which people were picked.")] = None,
+    measures: Annotated[str | None, typer.Option(help="Scores whose mean they were picked by.")] = None,
+    direction: Annotated[str | None, typer.Option(help="Picked below the cut, or above.")] = None,
     query: Annotated[str | None, typer.Option(help="Instead of a file: SQL on the current release.")] = None,
     workspace: Annotated[Path, typer.Option("--workspace", "-w", help="Whose release the query asks.")] = Path("."),
     as_json: Annotated[bool, typer.Option("--json", help="Full precision, for a program to read.")] = False,
@@ -196,9 +236,25 @@ def estimate(
         season=season,
         change=change,
         uncorrected=uncorrected,
+        std_error=std_error,
+        variance=variance,
+        counts=listed(counts),
+        estimator=estimator,
+        knapp_hartung=knapp_hartung,
+        baseline=baseline,
+        follow_up=follow_up,
+        mu=mu,
+        sd=sd,
+        rho=rho,
+        cut=cut,
+        measures=measures,
+        direction=direction,
     )
     if method not in METHODS:
         raise SettingsError(f"--method {method} is not known", remedy=f"one of: {', '.join(METHODS)}")
+    if method in WITHOUT_TABLE and file is None and query is None:
+        print_result(WITHOUT_TABLE[method](options), as_json)
+        return
     with given_table(file, query, workspace) as connection:
         result = METHODS[method](connection, options)
     print_result(result, as_json)

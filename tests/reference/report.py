@@ -19,6 +19,10 @@ CASES = {
     "wild_cluster_full_enum": "tests.reference.test_wild_cluster_full_enum",
     "its_sicily": "tests.reference.test_its_sicily",
     "its_seatbelts": "tests.reference.test_its_seatbelts",
+    "multiple_testing": "tests.reference.test_multiple_testing",
+    "meta_bcg_partial_pooling": "tests.reference.test_meta_bcg_partial_pooling",
+    "rtm_barnett": "tests.reference.test_rtm_barnett",
+    "rtm_meechua": "tests.reference.test_rtm_meechua",
 }
 """Case in ../shared/cases -> the module whose `compare(folder)` returns its comparisons; folder is ../shared."""
 
