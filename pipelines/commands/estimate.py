@@ -20,6 +20,7 @@ from pipelines.commands.estimate_interrupted_series import interrupted_series
 from pipelines.commands.estimate_many import adjust_p, pool
 from pipelines.commands.estimate_rebound import expected_rebound, rebound
 from pipelines.commands.estimate_regression import regression
+from pipelines.commands.estimate_sensitivity import e_value, sensitivity
 from trust.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -78,6 +79,13 @@ class Options:
     cut: str | None = None
     measures: str | None = None
     direction: str | None = None
+    covariance: str | None = None
+    restriction: str | None = None
+    bounds: tuple[str, ...] = ()
+    effect: str | None = None
+    reference: str | None = None
+    low: str | None = None
+    high: str | None = None
 
     def check(self, needed: tuple[str, ...], allowed: tuple[str, ...] = ()) -> None:
         """Raise SettingsError where a needed option is missing, or one is given that the method does not read."""
@@ -111,6 +119,8 @@ METHODS: dict[str, Callable[[DuckDBPyConnection, Options], Result]] = {
     "adjust-p": adjust_p,
     "pool": pool,
     "rebound": rebound,
+    "sensitivity": sensitivity,
+    "e-value": e_value,
 }
 """What computes each method from the view `given`; a function imports what is heavy inside itself."""
 
@@ -194,6 +204,19 @@ def estimate(
     cut: Annotated[str | None, typer.Option(help="Score at which people were picked.")] = None,
     measures: Annotated[str | None, typer.Option(help="Scores whose mean they were picked by.")] = None,
     direction: Annotated[str | None, typer.Option(help="Picked below the cut, or above.")] = None,
+    covariance: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Covariance of the estimates, in the order of the table.")
+    ] = None,
+    restriction: Annotated[
+        str | None, typer.Option(help="How trends may part: relative-magnitudes or smoothness.")
+    ] = None,
+    bounds: Annotated[str | None, typer.Option(help="By how much they may, with commas between.")] = None,
+    effect: Annotated[
+        str | None, typer.Option(help="Whose interval: first, average, or an event time after the start.")
+    ] = None,
+    reference: Annotated[str | None, typer.Option(help="Event time that effects are measured from (-1).")] = None,
+    low: Annotated[str | None, typer.Option(help="Column of the lower ends of intervals.")] = None,
+    high: Annotated[str | None, typer.Option(help="Column of the upper ends.")] = None,
     query: Annotated[str | None, typer.Option(help="Instead of a file: SQL on the current release.")] = None,
     workspace: Annotated[Path, typer.Option("--workspace", "-w", help="Whose release the query asks.")] = Path("."),
     as_json: Annotated[bool, typer.Option("--json", help="Full precision, for a program to read.")] = False,
@@ -249,6 +272,13 @@ def estimate(
         cut=cut,
         measures=measures,
         direction=direction,
+        covariance=covariance,
+        restriction=restriction,
+        bounds=listed(bounds),
+        effect=effect,
+        reference=reference,
+        low=low,
+        high=high,
     )
     if method not in METHODS:
         raise SettingsError(f"--method {method} is not known", remedy=f"one of: {', '.join(METHODS)}")

@@ -21,6 +21,7 @@ CASES = {
     "its_seatbelts": "tests.reference.test_its_seatbelts",
     "multiple_testing": "tests.reference.test_multiple_testing",
     "meta_bcg_partial_pooling": "tests.reference.test_meta_bcg_partial_pooling",
+    "honestdid_ehec": "tests.reference.test_honestdid_ehec",
     "rtm_barnett": "tests.reference.test_rtm_barnett",
     "rtm_meechua": "tests.reference.test_rtm_meechua",
 }
