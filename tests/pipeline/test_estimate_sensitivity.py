@@ -5,6 +5,7 @@ Equality with other software is in tests/reference.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,15 @@ import pytest
 from tests.estimating import estimated, reasons_of, rows_of, written
 from trust.errors import BadInputError, SettingsError
 
-TABLE = pd.DataFrame(
-    {"month": [1, -3, -2, -1, 0], "effect": [2.5, 0.2, -0.1, 0.0, 2.0], "se": [0.5, 0.3, 0.3, 0.0, 0.4]}
-)
+ERRORS = [0.5, 0.3, 0.3, 0.0, 0.4]
+
+TABLE = pd.DataFrame({"month": [1, -3, -2, -1, 0], "effect": [2.5, 0.2, -0.1, 0.0, 2.0], "se": ERRORS})
 
 
 def covariance(folder: Path, header: bool) -> Path:
     path = folder / "covariance.csv"
-    values = np.diag(TABLE["se"].to_numpy() ** 2) + 0.02 * (TABLE["se"].to_numpy()[:, None] > 0) * (TABLE["se"] > 0)
+    is_estimated = np.array(ERRORS) > 0
+    values = np.diag(np.square(ERRORS)) + 0.02 * np.outer(is_estimated, is_estimated)
     pd.DataFrame(values).to_csv(path, index=False, header=header)
     return path
 
@@ -40,7 +42,7 @@ def test_intervals_by_bound_and_the_breakdown(tmp_path: Path, restriction: str, 
     )
     rows = [row for row in result["rows"] if row["term"] == restriction]
     assert len(rows) == 5
-    assert all(earlier["low"] >= later["low"] - 1e-9 for earlier, later in zip(rows, rows[1:], strict=False))
+    assert all(earlier["low"] >= later["low"] - 1e-9 for earlier, later in pairwise(rows))
     assert rows_of(result)["original"]["estimate"] == 2.25
     assert rows_of(result)["breakdown"]["bound"] > 0
 
@@ -63,9 +65,8 @@ def test_standard_errors_alone_are_warned_of(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_bounded_is_refused(tmp_path: Path, change: dict[str, object], reason: str) -> None:
     options = {"outcome": "effect", "time": "month", "std_error": "se"}
-    assert reason in next(
-        iter(reasons_of(estimated(written(tmp_path, TABLE.assign(**change)), "sensitivity", **options)))
-    )
+    result = estimated(written(tmp_path, TABLE.assign(**change)), "sensitivity", **options)
+    assert reason in next(iter(reasons_of(result)))
 
 
 def test_options_that_cannot_be_used_are_errors(tmp_path: Path) -> None:
