@@ -19,6 +19,7 @@ from pipelines.commands.estimate_group_time import event_study, group_time, sun_
 from pipelines.commands.estimate_interrupted_series import interrupted_series
 from pipelines.commands.estimate_many import adjust_p, pool
 from pipelines.commands.estimate_rebound import expected_rebound, rebound
+from pipelines.commands.estimate_recovery import recovery
 from pipelines.commands.estimate_regression import regression
 from pipelines.commands.estimate_sensitivity import e_value, sensitivity
 from trust.errors import SettingsError
@@ -86,6 +87,10 @@ class Options:
     reference: str | None = None
     low: str | None = None
     high: str | None = None
+    event: str | None = None
+    group: str | None = None
+    band: str | None = None
+    at: tuple[str, ...] = ()
 
     def check(self, needed: tuple[str, ...], allowed: tuple[str, ...] = ()) -> None:
         """Raise SettingsError where a needed option is missing, or one is given that the method does not read."""
@@ -121,6 +126,7 @@ METHODS: dict[str, Callable[[DuckDBPyConnection, Options], Result]] = {
     "rebound": rebound,
     "sensitivity": sensitivity,
     "e-value": e_value,
+    "recovery": recovery,
 }
 """What computes each method from the view `given`; a function imports what is heavy inside itself."""
 
@@ -217,6 +223,12 @@ def estimate(
     reference: Annotated[str | None, typer.Option(help="Event time that effects are measured from (-1).")] = None,
     low: Annotated[str | None, typer.Option(help="Column of the lower ends of intervals.")] = None,
     high: Annotated[str | None, typer.Option(help="Column of the upper ends.")] = None,
+    event: Annotated[
+        str | None, typer.Option(help="Column of what ended the wait: 0 nothing yet, 1 recovery, 2 something else.")
+    ] = None,
+    group: Annotated[str | None, typer.Option(help="Column of groups, such as what was done.")] = None,
+    band: Annotated[str | None, typer.Option(help="Points below the level before that count as back.")] = None,
+    at: Annotated[str | None, typer.Option(help="Times at which curves are told, with commas between.")] = None,
     query: Annotated[str | None, typer.Option(help="Instead of a file: SQL on the current release.")] = None,
     workspace: Annotated[Path, typer.Option("--workspace", "-w", help="Whose release the query asks.")] = Path("."),
     as_json: Annotated[bool, typer.Option("--json", help="Full precision, for a program to read.")] = False,
@@ -279,6 +291,10 @@ def estimate(
         reference=reference,
         low=low,
         high=high,
+        event=event,
+        group=group,
+        band=band,
+        at=listed(at),
     )
     if method not in METHODS:
         raise SettingsError(f"--method {method} is not known", remedy=f"one of: {', '.join(METHODS)}")
