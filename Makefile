@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 
-.PHONY: demo test lint serve dev bench cases coverage clean
+.PHONY: demo test lint serve dev bench bench-group-time bench-interrupted-series cases coverage kill pages clean
 
 $(VENV)/.made: uv.lock pyproject.toml
 	@command -v uv >/dev/null 2>&1 || [ -x .uv/bin/uv ] || { $(PYTHON) -m venv .uv && .uv/bin/pip install --quiet uv; }
@@ -15,7 +15,7 @@ demo: $(VENV)/.made  ## a made-up hospital from files to pages, truth beside est
 	@$(BIN)/mend demo $(DEMO)
 
 test: lint  ## every check: style, types, imports, tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n auto --dist worksteal
 
 lint: $(VENV)/.made  ## style, types and the direction of imports
 	@$(BIN)/ruff check .
@@ -34,6 +34,11 @@ dev: $(VENV)/.made  ## Dagster's own pages, with sensor and schedule at work
 bench: $(VENV)/.made  ## time and memory of a run on a million responses against bare DuckDB
 	@$(BIN)/python -m tests.bench.whole_run
 	@$(BIN)/python -m tests.bench.interrupted_series
+	@$(MAKE) --no-print-directory bench-group-time
+
+bench-group-time: $(VENV)/.made  ## group-time effects beside two peers: same numbers, time, memory
+	@PATH="$(CURDIR)/.uv/bin:$$PATH" uv sync --frozen --quiet --group bench
+	@$(BIN)/python -m tests.bench.group_time
 
 bench-interrupted-series: $(VENV)/.made  ## six strategies in 200 clinics by three error models, beside statsmodels
 	@$(BIN)/python -m tests.bench.interrupted_series
@@ -43,6 +48,12 @@ cases: $(VENV)/.made  ## published results beside ours: case, values compared, l
 
 coverage: $(VENV)/.made  ## truth against estimates on demo seeds 1-5
 	@$(BIN)/python -m tests.bench.coverage
+
+kill: $(VENV)/.made  ## a run killed at twenty random moments, against one never killed
+	@$(BIN)/pytest tests/pipeline/test_killed.py --kills 20 --timeout 900
+
+pages: demo  ## every page of the demo in headless Chromium, wide and narrow
+	@$(BIN)/python -m tests.bench.pages $(DEMO)/current/site
 
 clean:  ## remove what these commands made
 	rm -rf $(VENV) .uv demo .mypy_cache .pytest_cache .ruff_cache

@@ -12,6 +12,11 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How often the killed run is killed: twice in `make test`, twenty times in `make kill`."""
+    parser.addoption("--kills", type=int, default=2)
+
+
 @pytest.fixture(scope="session")
 def shared_folder() -> Path:
     """The folder of real data and published cases beside the checkout, or a skip that says it is absent."""

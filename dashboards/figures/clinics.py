@@ -35,52 +35,63 @@ def by_clinic(frame: DataFrame, value: str, whole: float | None, factor: float) 
         span = theme.axis_range([*known(frame, value, "low", "high"), *([] if whole is None else [whole])])
     figure.update_xaxes(range=list(span), showgrid=True, nticks=6)
     figure.update_yaxes(range=[-0.5, len(frame) - 0.1], showticklabels=False, showgrid=False)
+    labels = []
     if whole is not None:
         at = whole * factor
         is_late = at > (span[0] + span[1]) / 2
         figure.add_shape(type="line", x0=at, x1=at, yref="paper", y0=0, y1=1, line={"color": theme.AXIS, "width": 1.5})
-        figure.add_annotation(
-            x=at,
-            y=1,
-            xref="x",
-            yref="paper",
-            yanchor="bottom",
-            xanchor="right" if is_late else "left",
-            text="whole organisation",
-            showarrow=False,
-            font={"size": 12, "color": theme.MUTED},
+        labels.append(
+            {
+                "x": at,
+                "y": 1,
+                "xref": "x",
+                "yref": "paper",
+                "yanchor": "bottom",
+                "xanchor": "right" if is_late else "left",
+                "text": "whole organisation",
+                "showarrow": False,
+                "font": {"size": 12, "color": theme.MUTED},
+            }
         )
+    dots: list[tuple[float, int]] = []
+    whiskers: list[tuple[float | None, int | None]] = []
     for position, row in enumerate(frame.iloc[::-1].to_dict("records")):
         if not is_missing(row[value]):
-            x = float(row[value]) * factor
+            dots.append((float(row[value]) * factor, position))
             if not is_missing(row["low"]) and not is_missing(row["high"]):
-                figure.add_scatter(
-                    x=[float(row["low"]) * factor, float(row["high"]) * factor],
-                    y=[position, position],
-                    mode="lines",
-                    hoverinfo="skip",
-                    name="interval",
-                    line={"color": theme.US, "width": 2},
-                )
-            figure.add_scatter(
-                x=cells([x]),
-                y=[position],
-                mode="markers",
-                name=str(row["unit_id"]),
-                hoverinfo="skip",
-                marker={"color": theme.US, "size": 9},
-            )
-        figure.add_annotation(
-            x=0,
-            xref="paper",
-            xanchor="left",
-            y=position + 0.42,
-            yref="y",
-            yanchor="middle",
-            text=plain(row["words"]),
-            showarrow=False,
-            font={"size": 12, "color": theme.INK},
-            bgcolor=theme.PAPER,
-            borderpad=1,
+                ends = (float(row["low"]) * factor, float(row["high"]) * factor)
+                whiskers += [(ends[0], position), (ends[1], position), (None, None)]
+        labels.append(
+            {
+                "x": 0,
+                "xref": "paper",
+                "xanchor": "left",
+                "y": position + 0.42,
+                "yref": "y",
+                "yanchor": "middle",
+                "text": plain(row["words"]),
+                "showarrow": False,
+                "font": {"size": 12, "color": theme.INK},
+                "bgcolor": theme.PAPER,
+                "borderpad": 1,
+            }
         )
+    figure.add_scatter(
+        x=[x for x, _ in whiskers],
+        y=[y for _, y in whiskers],
+        mode="lines",
+        hoverinfo="skip",
+        name="interval",
+        line={"color": theme.US, "width": 2},
+    )
+    figure.add_scatter(
+        x=cells([x for x, _ in dots]),
+        y=[y for _, y in dots],
+        mode="markers",
+        hoverinfo="skip",
+        name="clinic",
+        marker={"color": theme.US, "size": 9},
+    )
+    # all at once: adding labels one by one copies those before them every time
+    figure.update_layout(annotations=labels)
     return figure

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.commands.estimate_clusters import cr2, wild_cluster
-from pipelines.commands.estimate_group_time import event_study, group_time, sun_abraham
+from pipelines.commands.estimate_event_study import event_study, sun_abraham
+from pipelines.commands.estimate_group_time import group_time
 from pipelines.commands.estimate_interrupted_series import interrupted_series
 from pipelines.commands.estimate_many import adjust_p, pool
 from pipelines.commands.estimate_rebound import expected_rebound, rebound
@@ -97,11 +98,11 @@ class Options:
         given = {field.name for field in fields(self) if getattr(self, field.name) not in (None, (), False)}
         missing = [_flag(name) for name in needed if name not in given]
         if missing:
-            raise SettingsError(f"--method {self.method} needs {', '.join(missing)}", remedy="see mend estimate --help")
+            raise SettingsError(f"method {self.method} needs {', '.join(missing)}", remedy="see mend estimate --help")
         unread = [_flag(name) for name in sorted(given - {"method", *needed, *allowed})]
         if unread:
             raise SettingsError(
-                f"--method {self.method} does not read {', '.join(unread)}",
+                f"method {self.method} does not read {', '.join(unread)}",
                 remedy="leave it out: it would change nothing",
             )
 
@@ -109,7 +110,7 @@ class Options:
         """An option with few choices, the first where it was left out. Raises SettingsError for another value."""
         value = getattr(self, name) or choices[0]
         if value not in choices:
-            raise SettingsError(f"{_flag(name)} {value} is not known", remedy=f"one of: {', '.join(choices)}")
+            raise SettingsError(f"option {_flag(name)} {value} is not known", remedy=f"one of: {', '.join(choices)}")
         return str(value)
 
 
@@ -297,7 +298,7 @@ def estimate(
         at=listed(at),
     )
     if method not in METHODS:
-        raise SettingsError(f"--method {method} is not known", remedy=f"one of: {', '.join(METHODS)}")
+        raise SettingsError(f"method {method} is not known", remedy=f"one of: {', '.join(METHODS)}")
     if method in WITHOUT_TABLE and file is None and query is None:
         print_result(WITHOUT_TABLE[method](options), as_json)
         return

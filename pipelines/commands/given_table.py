@@ -88,7 +88,7 @@ def _view_of_file(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
         return
     no_value = ", ".join(f"'{text}'" for text in NO_VALUE)
     options = f"header = true, sample_size = -1, nullstr = [{no_value}]"
-    connection.execute(f"create view given as select * from read_csv('{path}', {options})")
+    connection.execute(f"create table given as select * from read_csv('{path}', {options})")
 
 
 def _view_of_query(connection: duckdb.DuckDBPyConnection, query: str, workspace: Workspace) -> None:

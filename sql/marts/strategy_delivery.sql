@@ -95,7 +95,8 @@ clinic_spans as (
     select strategy_id, unit_id as clinic_id, start_date, end_date from spans where unit_level = 'clinic'
 ),
 
--- Apology, communication and transparency answer a breach; contact can only be judged 90 days after it.
+-- Apology, communication and transparency answer a breach, and a month is judged once all its breaches are 90 days old:
+-- counted earlier, those still to be answered would look like a fall.
 breach_cells as (
     select
         strategies.strategy_id,
@@ -112,7 +113,7 @@ breach_cells as (
     inner join strategies on strategies.strategy_id in ('apology', 'communication', 'transparency')
     left join repairs
         on breaches.breach_id = repairs.breach_id and strategies.strategy_id = repairs.strategy_id
-    where strategies.strategy_id <> 'communication' or breaches.breach_date + 90 <= calendar.as_of_date
+    where last_day(breaches.breach_date) + 90 <= calendar.as_of_date
     group by 1, 2, 3, 4
 ),
 

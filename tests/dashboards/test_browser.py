@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -116,8 +117,8 @@ def require_browser() -> str:
     return BROWSER
 
 
-@pytest.fixture(scope="module")
-def page() -> Iterator[object]:
+@contextmanager
+def headless_page() -> Iterator[object]:
     """A page of a headless browser without network."""
     path = require_browser()
     from playwright.sync_api import sync_playwright
@@ -127,6 +128,12 @@ def page() -> Iterator[object]:
         context = browser.new_context(offline=True)
         yield context.new_page()
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[object]:
+    with headless_page() as opened:
+        yield opened
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -53,7 +53,7 @@ PAGES = [
 EXPECTED_PAGES = {
     "tutorial.md",
     *(f"how-to/{name}.md" for name in ("query-the-data", "read-the-quarantine", "schedule-it")),
-    *(f"how-to/{name}.md" for name in ("map-your-own-file", "back-up-and-restore")),
+    *(f"how-to/{name}.md" for name in ("map-your-own-file", "back-up-and-restore", "estimate-from-your-own-table")),
     *(f"explanation/{name}.md" for name in ("why-before-and-after-misleads", "privacy", "how-effects-are-estimated")),
     *(f"reference/{name}.md" for name in ("commands", "settings", "feeds", "instruments", "tables", "deviations")),
     "reference/exit-codes-and-messages.md",
@@ -148,7 +148,7 @@ def test_paths_of_the_repository_exist(page: Path) -> None:
 @each_page
 def test_every_make_target_exists(page: Path) -> None:
     code = [*backticked(prose(page)), *fences(page)]
-    mentioned = {match for text in code for match in re.findall(r"^make (\w+)", text, re.M)}
+    mentioned = {match for text in code for match in re.findall(r"^make ([\w-]+)", text, re.M)}
     assert mentioned <= make_targets()
 
 
@@ -226,7 +226,7 @@ def commands() -> dict[str, dict[str, Any]]:
 @cache
 def make_targets() -> set[str]:
     text = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
-    return set(re.findall(r"^([a-z]+):", text, re.M))
+    return set(re.findall(r"^([a-z-]+):", text, re.M))
 
 
 def test_every_command_and_option_is_documented_and_no_other() -> None:

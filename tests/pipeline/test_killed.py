@@ -34,8 +34,10 @@ def kill_after(root: Path, seconds: float) -> bool:
     return False
 
 
-@pytest.mark.parametrize("n_kills", [2])
-def test_kill_9_then_a_run_to_the_end_equals_a_run_never_killed(ran: Ran, tmp_path: Path, n_kills: int) -> None:
+def test_kill_9_then_a_run_to_the_end_equals_a_run_never_killed(
+    ran: Ran, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    n_kills = request.config.getoption("--kills")
     workspace = new_workspace(tmp_path / "hospital")
     for path in sorted(ran.workspace.inbox.iterdir()):
         shutil.copy(path, workspace.inbox)

@@ -1,14 +1,16 @@
 """Group-time effects equal to those published with R did 2.5.1 on the county employment panel (Callaway and
 Sant'Anna).
 
-Not here: what our headline does differently (six months of base, few clusters):
-tests/unit/test_estimators_*.py. The panel is balanced with one answer per unit and period, where our weights
-by answers are the paper's by units.
+First `mend estimate --method group-time`; then the pipeline's own estimator from cells of answers, where the panel is
+balanced with one answer per unit and period, so that its weights by answers are the paper's by units. What its headline
+does differently (six months of base, few clusters) is in tests/unit/test_estimators_*.py.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +18,29 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipelines.commands.estimate import METHODS, Options
+from pipelines.commands.given_table import given_table
+from tests.reference.comparison import CONVERGED, LINEAR, Comparison
 from trust.estimators.cell_arithmetic import Cells, cells_from_frame
 from trust.estimators.difference_in_differences import (
     Average,
-    Comparison,
     GroupTime,
     average,
     average_where,
     group_time,
 )
+from trust.estimators.difference_in_differences import Comparison as ComparisonSide
 
 EXACT = 1e-12
+
+CONTROLS = {"nevertreated": "never", "notyettreated": "not-yet"}
+FILES = {
+    "cluster_state_reg": "mpdta_weights.csv",
+    "weights_dr": "mpdta_weights.csv",
+    "unbalanced_allow": "mpdta_unbalanced.csv",
+    "unbalanced_dropped_to_balanced": "mpdta_unbalanced.csv",
+}
+"""Settings that were computed from another file than the panel itself."""
 
 SETTINGS = [
     ("never_treated", "nevertreated_dr_universal_1"),
@@ -36,6 +50,78 @@ SETTINGS = [
     ("not_yet_treated", "notyettreated_reg_universal_1"),
     ("not_yet_treated", "notyettreated_ipw_universal_1"),
 ]
+
+
+def options_of(setting: dict[str, Any]) -> Options:
+    """What `mend estimate` calls the arguments of R did."""
+    arguments = setting["args"]
+    covariates = () if arguments.get("xformla", "~1") == "~1" else (arguments["xformla"][1:],)
+    return Options(
+        method="group-time",
+        outcome="lemp",
+        unit="countyreal",
+        time="year",
+        cohort="first.treat",
+        control=CONTROLS[arguments["control_group"]],
+        base=arguments.get("base_period"),
+        anticipation=arguments.get("anticipation"),
+        adjust=arguments["est_method"] if covariates else None,
+        covariates=covariates,
+        cluster=tuple(arguments.get("clustervars", ())),
+        weights=arguments.get("weightsname"),
+        repeated_cross_sections=arguments.get("panel") is False,
+        allow_unbalanced=arguments.get("allow_unbalanced_panel", False),
+    )
+
+
+def rows_of(file: Path, options: Options) -> list[dict[str, Any]]:
+    with given_table(file) as connection:
+        return METHODS["group-time"](connection, options).as_dict()["rows"]
+
+
+def compare_setting(folder: Path, name: str, setting: dict[str, Any]) -> Iterator[Comparison]:
+    """Every number of one setting: effects, the pre-trend test, and five averages."""
+    options = options_of(setting)
+    file = folder / "cases/did_mpdta" / FILES.get(name, "mpdta.csv")
+    tolerance = CONVERGED if options.adjust in ("dr", "ipw") else LINEAR
+
+    def both(label: str, row: dict[str, Any], estimate: float, error: float | None) -> Iterator[Comparison]:
+        yield Comparison(f"{name} {label}", row["estimate"], estimate, tolerance)
+        assert (row["std_error"] is None) == (error is None), f"{name} {label}"
+        if error is not None:
+            yield Comparison(f"{name} {label} error", row["std_error"], error, tolerance)
+
+    *effects, test = rows_of(file, options)
+    places = list(zip(setting["group"], setting["t"], setting["att"], setting["se"], strict=True))
+    assert [(row["group"], row["time"]) for row in effects] == [place[:2] for place in places]
+    for row, (group, period, estimate, error) in zip(effects, places, strict=True):
+        yield from both(f"ATT({group}, {period})", row, estimate, error)
+    # Wald's statistic inverts a covariance matrix, so that its digits are those of its condition; R rounds p.
+    yield Comparison(f"{name} pre-trend", test["statistic"], setting["pretest_W"], 1e-9)
+    yield Comparison(f"{name} pre-trend p", round(test["p_value"], 5), setting["pretest_p"], 1e-9)
+    for kind, balance in [("simple", None), ("group", None), ("dynamic", None), ("calendar", None), ("dynamic", 1)]:
+        key = f"agg_{kind}" + ("" if balance is None else f"_balance{balance}")
+        expected = setting[key]
+        overall, *each, _ = rows_of(file, replace(options, aggregate=kind, balance=balance))
+        yield from both(f"{key} overall", overall, expected["overall_att"], expected["overall_se"])
+        if kind == "simple":
+            continue
+        at = {"group": "group", "calendar": "time", "dynamic": "event_time"}[kind]
+        assert [row[at] for row in each] == expected["egt"]
+        for row, estimate, error in zip(each, expected["att_egt"], expected["se_egt"], strict=True):
+            yield from both(f"{key} {row[at]}", row, estimate, error)
+
+
+def compare(folder: Path) -> list[Comparison]:
+    """All 30 settings."""
+    settings = json.loads((folder / "cases/did_mpdta/expected.json").read_text())
+    return [part for name, setting in settings.items() for part in compare_setting(folder, name, setting)]
+
+
+def test_all_settings(shared_folder: Path) -> None:
+    found = compare(shared_folder)
+    assert len(found) > 2500
+    assert [part for part in found if not part.is_equal] == []
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +176,7 @@ def assert_equal(found: Average, estimate: float, error: float | None) -> None:
 
 @pytest.mark.parametrize(("comparison", "setting"), SETTINGS)
 def test_every_group_time_effect(
-    panel: pd.DataFrame, case: dict[str, Any], comparison: Comparison, setting: str
+    panel: pd.DataFrame, case: dict[str, Any], comparison: ComparisonSide, setting: str
 ) -> None:
     effects = group_time(cells_of(panel), base_months=1, comparison=comparison)
     expected = case[setting]
@@ -102,7 +188,7 @@ def test_every_group_time_effect(
 
 @pytest.mark.parametrize(("comparison", "setting"), SETTINGS)
 def test_averages_by_event_time_cohort_and_period(
-    panel: pd.DataFrame, case: dict[str, Any], comparison: Comparison, setting: str
+    panel: pd.DataFrame, case: dict[str, Any], comparison: ComparisonSide, setting: str
 ) -> None:
     effects = group_time(cells_of(panel), base_months=1, comparison=comparison)
     is_after = effects.event_time >= 0
@@ -120,7 +206,7 @@ def test_averages_by_event_time_cohort_and_period(
 
 
 @pytest.mark.parametrize(("comparison", "setting"), SETTINGS)
-def test_overall_averages(panel: pd.DataFrame, case: dict[str, Any], comparison: Comparison, setting: str) -> None:
+def test_overall_averages(panel: pd.DataFrame, case: dict[str, Any], comparison: ComparisonSide, setting: str) -> None:
     effects = group_time(cells_of(panel), base_months=1, comparison=comparison)
     simple = average(effects, range(100))
     assert simple is not None
