@@ -55,11 +55,15 @@ class Columns:
 
 @dataclass(frozen=True)
 class Calendar:
-    """How periods are counted: numbers as they are; dates from 1, in steps of so many months or days from `origin`."""
+    """How periods are counted: numbers as they are; dates from 1, in steps of so many months or days from `origin`.
+
+    `is_whole`: the table's type for both columns is a whole number, so that no value can be NaN or infinite.
+    """
 
     unit: str = "number"
     step: int = 1
     origin: int = 0
+    is_whole: bool = False
 
     def label(self, value: float) -> str | int | float:
         """A period as the table writes it."""
@@ -78,7 +82,7 @@ class Calendar:
             return (
                 f"(date_diff('day', date '0001-01-01', {column}::date) + 1 - {self.origin}) / {self.step} + 1::double"
             )
-        return f"try_cast({column} as double)"
+        return f"{column}::double" if self.is_whole else f"try_cast({column} as double)"
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,7 @@ class StaggeredTable:
     n_without_cohort: int
     is_unit_a_number: bool
     kept: str = "observed"
+    needs_sorting: bool = False
 
     def keep(self, recoded: dict[float, float | None], periods: FloatArray) -> None:
         """Leave out cohorts that are recoded to None and periods after the last of `periods`."""
@@ -167,8 +172,11 @@ class StaggeredTable:
             ]
             covariates = [f"covariate_{i}" for i in range(len(self.columns.covariates))]
             selected = ", ".join(["unit", "period", "cohort", "outcome", *names, *covariates])
-            sql = f"select {selected} from {self.kept} where {condition} order by unit, period"
-            found = self.connection.execute(sql).fetchnumpy()
+            sql = f"select {selected} from {self.kept} where {condition}"
+            found = self.connection.execute(sql + (" order by unit, period" if self.needs_sorting else "")).fetchnumpy()
+            if not self.needs_sorting and not _is_sorted(found["unit"], found["period"]):
+                self.needs_sorting = True
+                found = self.connection.execute(sql + " order by unit, period").fetchnumpy()
             unit = np.asarray(found["unit"])
             if not unit.size:
                 continue
@@ -391,10 +399,17 @@ def staggered_table(connection: DuckDBPyConnection, columns: Columns) -> Stagger
     )
 
 
+def _is_sorted(unit: Any, period: Any) -> bool:
+    """Most files are sorted by unit and period: looking is cheaper than sorting again."""
+    is_rising = (unit[1:] > unit[:-1]) | ((unit[1:] == unit[:-1]) & (period[1:] >= period[:-1]))
+    return bool(np.all(is_rising))
+
+
 def _cohort_sql(calendar: Calendar, column: str) -> str:
     """The cohort of a column's value, as a number; empty, zero and not finite all mean never."""
     value = calendar.sql(column)
     begins = f"isfinite({value})" + (f" and {value} <> 0" if calendar.unit == "number" else "")
+    begins = f"{column} <> 0" if calendar.is_whole else begins
     return f"case when {begins} then {value} else 'inf'::double end"
 
 
@@ -433,7 +448,7 @@ def _calendar(connection: DuckDBPyConnection, columns: Columns, types: dict[str,
                 place=f"columns {columns.time!r} and {columns.cohort!r}",
                 remedy="write both as dates, or both as numbers",
             )
-        return Calendar()
+        return Calendar(is_whole=all(types[name] in WHOLE_NUMBERS for name in (columns.time, columns.cohort)))
     if kinds[columns.cohort] not in ("date", "empty"):
         raise BadInputError(
             "the time is a date and the cohort is not",
