@@ -41,6 +41,10 @@ class TermError(ValueError):
     """A term that cannot be read or used; the text says why and holds no value of the data."""
 
 
+class UnknownColumnError(TermError):
+    """A term names a column that the table does not have."""
+
+
 @dataclass(frozen=True)
 class Part:
     """One column of the table inside a term, and what is made of it: a function's name, a coding, or nothing."""
@@ -210,7 +214,7 @@ def _part(text: str, columns: Sequence[str]) -> Part:
     if made is not None and made not in (*FUNCTIONS, *CODINGS):
         raise TermError(f"there is no function {made!r}; known are {', '.join((*FUNCTIONS, *CODINGS))}")
     if inner not in columns:
-        raise TermError(f"the table has no column {inner!r}")
+        raise UnknownColumnError(f"the table has no column {inner!r}")
     return Part(inner, made)
 
 

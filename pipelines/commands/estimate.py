@@ -113,6 +113,23 @@ class Options:
             raise SettingsError(f"option {_flag(name)} {value} is not known", remedy=f"one of: {', '.join(choices)}")
         return str(value)
 
+    def numbers(self, name: str) -> list[float]:
+        """The numbers of an option, with commas between. Raises SettingsError where one is none."""
+        value = getattr(self, name)
+        texts = value if isinstance(value, tuple) else listed(value)
+        try:
+            return [float(text) for text in texts]
+        except ValueError:
+            pass
+        raise SettingsError(f"option {_flag(name)} holds something that is not a number", remedy="give numbers")
+
+    def number(self, name: str) -> float:
+        """The one number of an option. Raises SettingsError where there are more, or none."""
+        numbers = self.numbers(name)
+        if len(numbers) != 1:
+            raise SettingsError(f"option {_flag(name)} takes one number here", remedy="run the command once for each")
+        return numbers[0]
+
 
 METHODS: dict[str, Callable[[DuckDBPyConnection, Options], Result]] = {
     "group-time": group_time,

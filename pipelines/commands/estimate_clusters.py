@@ -126,7 +126,7 @@ def _model(
 
     terms: list[Term] = terms_of(connection, options.terms, "--terms")
     if len(options.cluster) != 1:
-        raise SettingsError("--cluster names one column here", remedy="join two into one in a query")
+        raise SettingsError("option --cluster names more than one column", remedy="name one, or join two in a query")
     (cluster,) = options.cluster
     outcome = str(options.outcome)
     numeric = [outcome, *([options.weights] if options.weights else [])]
@@ -159,7 +159,7 @@ def _places(model: ClusteredModel, term: str) -> list[int]:
         known = dict.fromkeys(
             (*model.design.term[model.design.n_hidden :], *model.design.names[model.design.n_hidden :])
         )
-        raise SettingsError(f"--test {term} is not in the model", remedy=f"one of: {', '.join(known)}")
+        raise SettingsError(f"option --test {term} is not in the model", remedy=f"one of: {', '.join(known)}")
     return places
 
 

@@ -193,7 +193,9 @@ def _linear_rows(
         fit = series.ERROR_MODELS[errors](start)
     elif lag == "auto":
         if len(layout.blocks) > 1 or _gaps(layout):
-            raise SettingsError("--lag auto needs series without gaps or comparison", remedy="give --lag a number")
+            raise SettingsError(
+                "option --lag auto needs series without gaps or comparison", remedy="give --lag a number"
+            )
         fit, bandwidths = series.prewhitened_newey_west(start)
     else:
         fit = series.newey_west(start, int(lag), not options.uncorrected)
@@ -240,7 +242,7 @@ def _count_rows(
     from trust.estimators.series_counts import count_regression
 
     if lag == "auto":
-        raise SettingsError("--lag auto is for the gaussian family", remedy="give --lag a number")
+        raise SettingsError("option --lag auto is for the gaussian family", remedy="give --lag a number")
     fit = count_regression(
         layout.design,
         layout.outcome,
@@ -317,7 +319,7 @@ def _gaps(layout: Layout) -> int:
 def _lag(text: str) -> int | str:
     if text == "auto" or text.isdigit():
         return text if text == "auto" else int(text)
-    raise SettingsError(f"--lag {text} is not known", remedy="give a number of periods, or auto")
+    raise SettingsError(f"option --lag {text} is not known", remedy="give a number of periods, or auto")
 
 
 def _given(connection: DuckDBPyConnection, options: Options, family: str, warnings: list[str]) -> Given | None:
@@ -357,7 +359,8 @@ def _given(connection: DuckDBPyConnection, options: Options, family: str, warnin
     except ValueError as error:
         problem = str(error)
         raise SettingsError(
-            f"--time or --start cannot be used: {problem}", remedy="give numbers or dates, --start as in the column"
+            f"options --time and --start cannot be used: {problem}",
+            remedy="give numbers or dates, --start as in the column",
         ) from None
     is_comparison = _flags(frame[options.comparison]) if options.comparison else np.zeros(len(frame), dtype=bool)
     table = pd.DataFrame(
@@ -379,7 +382,7 @@ def _given(connection: DuckDBPyConnection, options: Options, family: str, warnin
         try:
             made = design(frame, covariate_terms)
         except TermError as error:
-            raise SettingsError(f"--covariates cannot be used: {error}", remedy="leave the term out") from None
+            raise SettingsError(f"option --covariates cannot be used: {error}", remedy="leave the term out") from None
         if made.dependent:
             warnings.append(f"left out, as the terms before say the same: {', '.join(made.dependent)}")
         names += made.names[1:]
@@ -419,7 +422,9 @@ def _starts_by_unit(connection: DuckDBPyConnection, options: Options, column: st
     from pipelines.commands.given_table import columns_of
 
     if not options.unit:
-        raise SettingsError("--start names a column, which needs --unit", remedy="give --unit, or the time itself")
+        raise SettingsError(
+            "option --start names a column, which needs --unit", remedy="give --unit, or the time itself"
+        )
     pairs = columns_of(connection, [options.unit, column]).dropna(subset=[options.unit])
     return pairs.groupby(options.unit)[column].first().rename("starts")
 
@@ -479,7 +484,7 @@ def _season(
         return names, block
     if text != "month":
         raise SettingsError(
-            f"--season {text} is not known", remedy="harmonic:K,PERIOD (such as harmonic:2,12) or month"
+            f"option --season {text} is not known", remedy="harmonic:K,PERIOD (such as harmonic:2,12) or month"
         )
     if clock.kind == "number":
         month = np.mod(np.round(clock.trend(position)) - 1, 12) + 1

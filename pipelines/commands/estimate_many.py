@@ -113,14 +113,14 @@ def _columns_to_pool(options: Options) -> list[str]:
     if options.counts:
         if len(options.counts) != 4 or options.outcome or options.std_error or options.variance:
             raise SettingsError(
-                "--counts names four columns: events and others of the treated, then of the comparison",
+                "option --counts names four columns: events and others of the treated, then of the comparison",
                 remedy="give --counts alone, or --outcome with --std-error or --variance",
             )
         return list(options.counts)
     uncertainty = [name for name in (options.std_error, options.variance) if name]
     if not options.outcome or len(uncertainty) != 1:
         raise SettingsError(
-            "--method pool needs --outcome and one of --std-error and --variance, or --counts",
+            "method pool needs --outcome and one of --std-error and --variance, or --counts",
             remedy="see mend estimate --help",
         )
     return [options.outcome, *uncertainty]

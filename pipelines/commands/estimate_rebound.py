@@ -27,11 +27,11 @@ def expected_rebound(options: Options) -> Result:
 
     options.check(needed=("mu", "sd", "rho", "cut"), allowed=("measures", "direction"))
     direction = options.one_of("direction", ("below", "above"))
-    mu, sd, cut = (_one(options, name) for name in ("mu", "sd", "cut"))
+    mu, sd, cut = (options.number(name) for name in ("mu", "sd", "cut"))
     settings = {"mu": mu, "sd": sd, "cut": cut, "direction": direction}
     rows: list[dict[str, Value]] = []
-    for measures in _numbers(options.measures or "1", "measures"):
-        for rho in _numbers(str(options.rho), "rho"):
+    for measures in options.numbers("measures") or [1.0]:
+        for rho in options.numbers("rho"):
             more: dict[str, Value] = {"rho": rho, "measures": int(measures)}
             try:
                 found = barnett(mu, sd, rho, cut, int(measures), direction)  # type: ignore[arg-type]
@@ -61,7 +61,7 @@ def rebound(connection: DuckDBPyConnection, options: Options) -> Result:
     settings: dict[str, object] = {"baseline": names[0], "follow_up": names[1], "n": len(frame)}
     rows: list[dict[str, Value]] = []
     if options.cut is not None:
-        cut, (measures,) = _one(options, "cut"), _numbers(options.measures or "1", "measures")
+        cut, (measures,) = options.number("cut"), (options.numbers("measures") or [1.0])
         is_selected = baseline < cut if direction == "below" else baseline > cut
         settings |= {
             "cut": cut,
@@ -79,9 +79,9 @@ def rebound(connection: DuckDBPyConnection, options: Options) -> Result:
         if not is_whole and not all(numbers.values()):
             reason = "Every row is past the cut: --mu, --sd and --rho of all patients are needed to say what to expect."
             return Result("rebound", settings, (*rows, refusal_row("expected_rebound", reason)), tuple(warnings))
-        mu = _one(options, "mu") if options.mu else float(baseline.mean())
-        sd = _one(options, "sd") if options.sd else float(baseline.std(ddof=1))
-        rho = _one(options, "rho") if options.rho else float(np.corrcoef(baseline, follow_up)[0, 1])
+        mu = options.number("mu") if options.mu else float(baseline.mean())
+        sd = options.number("sd") if options.sd else float(baseline.std(ddof=1))
+        rho = options.number("rho") if options.rho else float(np.corrcoef(baseline, follow_up)[0, 1])
         settings |= {"mu": mu, "sd": sd, "rho": rho}
         if not sd > 0 or not 0 <= rho <= 1:
             reason = "Baseline and follow-up do not go together, so that nothing can be said of what to expect."
@@ -101,10 +101,10 @@ def rebound(connection: DuckDBPyConnection, options: Options) -> Result:
             warnings.append(_normal_only())
     elif options.mu is None:
         raise SettingsError(
-            "--method rebound needs --cut or --mu", remedy="give the score below which people were picked"
+            "method rebound needs --cut or --mu", remedy="give the score below which people were picked"
         )
     else:
-        for mu in _numbers(options.mu, "mu"):
+        for mu in options.numbers("mu"):
             try:
                 rows.append(_row("change_beyond_rebound", mee_chua(baseline, follow_up, mu), mu=mu))
             except ValueError:
@@ -129,18 +129,3 @@ def _too_few(term: str, **more: Value) -> dict[str, Value]:
 
 def _normal_only() -> str:
     return "the formula is for normal scores: with a long tail towards the cut the true rebound is larger"
-
-
-def _one(options: Options, name: str) -> float:
-    numbers = _numbers(str(getattr(options, name)), name)
-    if len(numbers) != 1:
-        raise SettingsError(f"--{name} takes one number here", remedy="run the command once for each")
-    return numbers[0]
-
-
-def _numbers(text: str, name: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        pass
-    raise SettingsError(f"--{name} is not a number", remedy="give a number, or several with commas between")

@@ -47,7 +47,7 @@ def recovery(connection: DuckDBPyConnection, options: Options) -> Result:
         return Result("recovery", settings, (refusal_row("recovered", reason),), tuple(warnings))
     waitings: dict[str, tuple[Waiting, np.ndarray[Any, Any]]]
     if is_by_answer:
-        band = _number(str(options.band), "band")
+        band = options.number("band")
         codes, _ = pd.factorize(frame[str(options.unit)])
         groups = frame.groupby(codes)[options.group].first() if options.group else pd.Series("", index=np.unique(codes))
         if options.group and (n_mixed := int((frame.groupby(codes)[options.group].nunique() > 1).sum())):
@@ -65,7 +65,7 @@ def recovery(connection: DuckDBPyConnection, options: Options) -> Result:
         status = frame[str(options.event)]
         if not status.isin([CENSORED, HAPPENED, OTHER]).all():
             raise SettingsError(
-                "--event must hold 0 (not yet), 1 (happened) or 2 (something else came first)",
+                "the column of --event must hold 0 (not yet), 1 (happened) or 2 (something else came first)",
                 remedy="make such a column in a query",
             )
         groups = frame[options.group] if options.group else pd.Series("", index=frame.index)
@@ -74,7 +74,7 @@ def recovery(connection: DuckDBPyConnection, options: Options) -> Result:
         settings |= {"n": len(frame)}
     if options.group:
         warnings.append("those who got something differ from those who did not: a difference is not yet an effect")
-    at = [_number(text, "at") for text in options.at]
+    at = options.numbers("at")
     rows: list[dict[str, Value]] = []
     for term, (waiting, labels) in waitings.items():
         named = np.array([level_label(label) for label in labels], dtype=object)
@@ -119,11 +119,3 @@ def _rows(
         if p_value is not None:
             rows.append({"term": f"{term}_difference", "p_value": p_value})
     return rows
-
-
-def _number(text: str, name: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    raise SettingsError(f"--{name} is not a number", remedy="give a number, or several with commas between")

@@ -39,7 +39,7 @@ def sensitivity(connection: DuckDBPyConnection, options: Options) -> Result:
     restriction = options.one_of("restriction", ("relative-magnitudes", "smoothness"))
     if (options.std_error is None) == (options.covariance is None):
         raise SettingsError(
-            "--method sensitivity needs one of --covariance and --std-error",
+            "method sensitivity needs one of --covariance and --std-error",
             remedy="a file with the covariance of the estimates is best",
         )
     columns = [name for name in (options.time, options.outcome, options.std_error) if name]
@@ -51,13 +51,13 @@ def sensitivity(connection: DuckDBPyConnection, options: Options) -> Result:
         covariance = np.diag(frame[str(options.std_error)].to_numpy(dtype=np.float64) ** 2)
         warnings.append("estimates are taken as independent of each other, which they seldom are: give --covariance")
     method = methods.relative_magnitudes if restriction == "relative-magnitudes" else methods.smoothness
-    reference = int(options.reference or -1)
+    reference = int(options.number("reference")) if options.reference else -1
     settings: dict[str, Any] = {"restriction": restriction, "reference": reference, "effect": options.effect or "first"}
     try:
         if not np.array_equal(times, np.round(times)):
             raise ValueError("event times must be whole numbers")
         n_post = int(np.sum(times > reference))
-        weights = _weights(options.effect or "first", n_post, reference)
+        weights = _weights(options, n_post, reference)
         study = methods.event_study(times.astype(np.int64), estimates, covariance, reference, weights)
         bounds = _bounds(options, restriction, study)
         low, high = interval(study.estimate, study.std_error, float("inf"))
@@ -100,7 +100,7 @@ def e_value(connection: DuckDBPyConnection, options: Options) -> Result:
     is_ratio = options.low is not None and options.high is not None
     if is_ratio == (options.std_error is not None and options.sd is not None):
         raise SettingsError(
-            "--method e-value needs --low and --high of a risk ratio, or --std-error and --sd of a difference",
+            "method e-value needs --low and --high of a risk ratio, or --std-error and --sd of a difference",
             remedy="see mend estimate --help",
         )
     others = [options.low, options.high] if is_ratio else [options.std_error]
@@ -115,7 +115,7 @@ def e_value(connection: DuckDBPyConnection, options: Options) -> Result:
             if is_ratio:
                 point, bound = methods.e_value(*values)
             else:
-                point, bound = methods.e_value_of_difference(values[0], values[1], _number(str(options.sd), "sd"))
+                point, bound = methods.e_value_of_difference(values[0], values[1], options.number("sd"))
         except ValueError as error:
             reason = str(error)
             reason = f"{reason[:1].upper()}{reason[1:]}."
@@ -131,27 +131,28 @@ def _refused(term: str, error: ValueError, **more: Value) -> dict[str, Value]:
     return refusal_row(term, f"{reason[:1].upper()}{reason[1:]}.", **more)
 
 
-def _weights(effect: str, n_post: int, reference: int) -> np.ndarray[Any, Any] | None:
+def _weights(options: Options, n_post: int, reference: int) -> np.ndarray[Any, Any] | None:
     """What the effect in question is made of: the first period, the average of all, or the one of an event time."""
     import numpy as np
 
+    effect = options.effect or "first"
     if effect == "average":
         return np.full(n_post, 1.0 / max(n_post, 1))
     if effect == "first":
         return None
-    place = int(_number(effect, "effect")) - reference - 1
+    place = int(options.number("effect")) - reference - 1
     if not 0 <= place < n_post:
         raise SettingsError(
-            f"--effect {effect} is no event time after the start", remedy="first, average, or one of them"
+            f"option --effect {effect} is no event time after the start", remedy="first, average, or one of them"
         )
     return np.asarray(np.eye(n_post)[place])
 
 
 def _bounds(options: Options, restriction: str, study: EventStudy) -> list[float]:
     if options.bounds:
-        found = [_number(text, "bounds") for text in options.bounds]
+        found = options.numbers("bounds")
         if min(found) < 0:
-            raise SettingsError("--bounds must not be negative", remedy="give zero or more")
+            raise SettingsError("option --bounds is negative", remedy="give zero or more")
         return found
     if restriction == "relative-magnitudes":
         return list(MAGNITUDES)
@@ -184,11 +185,3 @@ def _covariance(path: str, n: int) -> np.ndarray[Any, Any]:
             remedy="write it in the order of the table's rows, without row names",
         )
     return np.asarray(values)
-
-
-def _number(text: str, name: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    raise SettingsError(f"--{name} is not a number", remedy="give a number, or several with commas between")

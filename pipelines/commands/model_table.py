@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.commands.given_table import columns_of
-from trust.errors import SettingsError
+from trust.errors import BadInputError, SettingsError
 from trust.model_terms import Term, TermError, level_label, parse_terms
 
 if TYPE_CHECKING:
@@ -20,14 +20,16 @@ if TYPE_CHECKING:
 
 
 def terms_of(connection: DuckDBPyConnection, texts: Sequence[str], option: str) -> list[Term]:
-    """The terms an option names. Raises SettingsError where one cannot be read."""
+    """The terms an option names. Raises BadInputError for a column that is not there, SettingsError for a wrong term."""
     columns = [name for name, *_ in connection.execute("describe given").fetchall()]
     problem: str | None = None
     try:
         return parse_terms(texts, columns)
     except TermError as error:
         problem = str(error)
-    raise SettingsError(f"{option} cannot be used: {problem}", remedy=f"the table's columns are: {', '.join(columns)}")
+    raise SettingsError(
+        f"option {option} cannot be used: {problem}", remedy=f"the table's columns are: {', '.join(columns)}"
+    )
 
 
 def complete_rows(
@@ -35,7 +37,7 @@ def complete_rows(
 ) -> tuple[pd.DataFrame, list[str]]:
     """The rows with a value in every one of the columns, and a warning that counts the others.
 
-    Columns in `numeric` become numbers. Raises SettingsError where one of them holds text.
+    Columns in `numeric` become numbers. Raises BadInputError where one of them holds text.
     """
     frame = columns_of(connection, columns)
     for name in numeric:
@@ -54,7 +56,7 @@ def numbers_and_labels(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Columns of numbers, missing ones kept, and what each row is called: its unit, or its place from 1.
 
-    Raises SettingsError where a column holds text.
+    Raises BadInputError where a column holds text.
     """
     frame = columns_of(connection, [*columns, *([unit] if unit else [])])
     labels = [level_label(value) for value in frame[unit]] if unit else [str(place + 1) for place in range(len(frame))]
@@ -65,6 +67,16 @@ def numbers_and_labels(
 
 
 def _as_numbers(values: pd.Series[Any], name: str) -> pd.Series[Any]:
-    if not (pd.api.types.is_numeric_dtype(values) or values.isna().all()):
-        raise SettingsError(f"the column {name!r} holds no numbers, which are needed here", remedy="name another")
-    return values.astype(np.float64)
+    """Numbers, also those that stand as text. Raises BadInputError where a value is none."""
+    if pd.api.types.is_numeric_dtype(values):
+        return values.astype(np.float64)
+    is_date = pd.api.types.is_datetime64_any_dtype(values)
+    numbers = pd.Series(np.nan, index=values.index) if is_date else pd.to_numeric(values, errors="coerce")
+    n_wrong = int((numbers.isna() & values.notna()).sum())
+    if n_wrong:
+        raise BadInputError(
+            "a column that must hold numbers does not",
+            place=f"column {name!r}",
+            remedy=f"{n_wrong:,} of its values are not: correct them, or name another column",
+        )
+    return numbers.astype(np.float64)

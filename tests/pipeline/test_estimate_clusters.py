@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from tests.estimating import estimated, reasons_of, rows_of, written
-from trust.errors import SettingsError
+from trust.errors import BadInputError, SettingsError
 
 CR2 = {"outcome": "score", "terms": "treated,age", "cluster": "clinic name"}
 WILD = {**CR2, "test": "treated"}
@@ -102,9 +102,9 @@ def test_weights_of_zero_are_left_out_and_negative_ones_refused(tmp_path: Path) 
 
 def test_options_that_cannot_be_used_are_errors(tmp_path: Path) -> None:
     path = written(tmp_path, table())
-    with pytest.raises(SettingsError, match="no column 'tretaed'"):
+    with pytest.raises(BadInputError, match="no column 'tretaed'"):
         estimated(path, "cr2", **{**CR2, "terms": "tretaed"})
-    with pytest.raises(SettingsError, match="holds no numbers"):
+    with pytest.raises(BadInputError, match="must hold numbers"):
         estimated(path, "cr2", **{**CR2, "outcome": "clinic name"})
     with pytest.raises(SettingsError, match="not in the model"):
         estimated(path, "wild-cluster", **{**WILD, "test": "w"})

@@ -149,7 +149,7 @@ def test_a_table_without_units_and_with_doubled_months(tmp_path: Path) -> None:
         {"errors": "ar2"},
         {"lag": "many"},
         {"family": "poisson", "errors": "ar1"},
-        {"covariates": "nobody"},
+        {"covariates": "root(asked)"},
         {"time": "clinic"},
     ],
 )

@@ -71,7 +71,7 @@ def test_rebound_of_the_selected_alone_needs_the_numbers_of_all(tmp_path: Path) 
     assert "Too few people" in rows_of(nobody)["observed_change"]["reason"]
     with pytest.raises(SettingsError, match="needs --cut or --mu"):
         estimated(path, "rebound", baseline="first", follow_up="next")
-    with pytest.raises(SettingsError, match="not a number"):
+    with pytest.raises(SettingsError, match="is not a number"):
         estimated(path, "rebound", baseline="first", follow_up="next", cut="low")
     alike = written(tmp_path, data.assign(next=data["first"] + 1))
     same = estimated(alike, "rebound", baseline="first", follow_up="next", cut=45)

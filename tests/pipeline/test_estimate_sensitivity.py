@@ -75,7 +75,7 @@ def test_options_that_cannot_be_used_are_errors(tmp_path: Path) -> None:
         estimated(path, "sensitivity", **options)
     with pytest.raises(SettingsError, match="no event time"):
         estimated(path, "sensitivity", **options, std_error="se", effect=7)
-    with pytest.raises(SettingsError, match="not be negative"):
+    with pytest.raises(SettingsError, match="--bounds is negative"):
         estimated(path, "sensitivity", **options, std_error="se", bounds="-1")
     with pytest.raises(BadInputError, match="no such file"):
         estimated(path, "sensitivity", **options, covariance="nowhere.csv")
