@@ -13,23 +13,22 @@ import pandas as pd
 
 from pipelines.commands.given_table import columns_of
 from trust.errors import BadInputError, SettingsError
-from trust.model_terms import Term, TermError, level_label, parse_terms
+from trust.model_terms import Term, TermError, UnknownColumnError, level_label, parse_terms
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
 def terms_of(connection: DuckDBPyConnection, texts: Sequence[str], option: str) -> list[Term]:
-    """The terms an option names. Raises BadInputError for a column that is not there, SettingsError for a wrong term."""
+    """The terms an option names. Raises BadInputError for a column that is not there, SettingsError else."""
     columns = [name for name, *_ in connection.execute("describe given").fetchall()]
-    problem: str | None = None
+    remedy = f"the table's columns are: {', '.join(columns)}"
     try:
         return parse_terms(texts, columns)
+    except UnknownColumnError as error:
+        raise BadInputError(str(error), place=f"option {option}", remedy=remedy) from None
     except TermError as error:
-        problem = str(error)
-    raise SettingsError(
-        f"option {option} cannot be used: {problem}", remedy=f"the table's columns are: {', '.join(columns)}"
-    )
+        raise SettingsError(f"option {option} cannot be used: {error}", remedy=remedy) from None
 
 
 def complete_rows(
