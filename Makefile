@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 
-.PHONY: demo test lint serve dev bench bench-group-time bench-false-alarms cases coverage truth kill pages clean
+.PHONY: demo test lint serve dev bench bench-group-time bench-interrupted-series bench-false-alarms cases coverage \
+	truth kill pages clean
 
 $(VENV)/.made: uv.lock pyproject.toml
 	@command -v uv >/dev/null 2>&1 || [ -x .uv/bin/uv ] || { $(PYTHON) -m venv .uv && .uv/bin/pip install --quiet uv; }
@@ -36,6 +37,7 @@ bench: $(VENV)/.made  ## time and memory of a run on a million responses against
 	@$(BIN)/python -m tests.bench.whole_run
 	@$(BIN)/python -m tests.bench.control_charts
 	@$(BIN)/python -m tests.bench.instrument_health
+	@$(BIN)/python -m tests.bench.interrupted_series
 	@$(MAKE) --no-print-directory bench-group-time
 
 bench-group-time: $(VENV)/.made  ## group-time effects beside two peers: same numbers, time, memory
@@ -44,6 +46,9 @@ bench-group-time: $(VENV)/.made  ## group-time effects beside two peers: same nu
 
 bench-false-alarms: $(VENV)/.made  ## stable clinics that a chart accuses, by kind of chart
 	@$(BIN)/python -m tests.bench.false_alarms
+
+bench-interrupted-series: $(VENV)/.made  ## six strategies in 200 clinics by three error models, beside statsmodels
+	@$(BIN)/python -m tests.bench.interrupted_series
 
 cases: $(VENV)/.made  ## published results beside ours: case, values compared, largest difference
 	@$(BIN)/python -m tests.reference.report

@@ -16,7 +16,6 @@ from trust.estimators.cell_arithmetic import (
     FIRST_YEAR,
     WITHOUT_BREACH,
     Fit,
-    benjamini_hochberg,
     cells_from_frame,
     interval,
     two_sided_p_value,
@@ -24,6 +23,7 @@ from trust.estimators.cell_arithmetic import (
 from trust.estimators.difference_in_differences import BASE_MONTHS, difference_in_differences
 from trust.estimators.emulated_trials import emulated_trials
 from trust.estimators.held_constant import held_constant
+from trust.estimators.many_comparisons import benjamini_hochberg
 from trust.estimators.naive_before_after import naive_before_after
 from trust.estimators.wild_scores import FEW_CLUSTERS, WildScores, wild_scores
 from trust.strategies import STRATEGIES, Strategy

@@ -26,6 +26,15 @@ CASES = {
     "reliability_icc_rci": "tests.reference.test_retest_and_growth:compare_icc",
     "mixed_sleepstudy": "tests.reference.test_retest_and_growth:compare_sleep",
     "mixed_orthodont": "tests.reference.test_retest_and_growth:compare_orthodont",
+    "cr2_clubsandwich": "tests.reference.test_cr2_clubsandwich",
+    "wild_cluster_full_enum": "tests.reference.test_wild_cluster_full_enum",
+    "its_sicily": "tests.reference.test_its_sicily",
+    "its_seatbelts": "tests.reference.test_its_seatbelts",
+    "multiple_testing": "tests.reference.test_multiple_testing",
+    "meta_bcg_partial_pooling": "tests.reference.test_meta_bcg_partial_pooling",
+    "honestdid_ehec": "tests.reference.test_honestdid_ehec",
+    "rtm_barnett": "tests.reference.test_rtm_barnett",
+    "rtm_meechua": "tests.reference.test_rtm_meechua",
 }
 """Case in ../shared/cases -> the module whose `compare(folder)` returns its comparisons, or module:function; folder is
 ../shared.

@@ -8,7 +8,7 @@ import pytest
 
 from trust.estimate import effect_paths_frame, effects_frame, estimate_strategies
 from trust.estimators import METHODS
-from trust.estimators.cell_arithmetic import benjamini_hochberg
+from trust.estimators.many_comparisons import benjamini_hochberg
 from trust.strategies import STRATEGIES
 
 IDS = [strategy.strategy_id for strategy in STRATEGIES]

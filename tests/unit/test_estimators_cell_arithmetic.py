@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy import stats
 
 from trust.estimators.cell_arithmetic import (
     Influence,
-    benjamini_hochberg,
     degrees_of_freedom,
     enlarged,
     interval,
     joint_p_value,
     two_sided_p_value,
 )
-
-
-def test_q_values_are_those_of_the_published_example(shared_folder: Path) -> None:
-    case = json.loads((shared_folder / "cases/multiple_testing/expected.json").read_text())
-    p_values, expected = np.array(case["p"]), np.array(case["BH"])
-    np.testing.assert_allclose(benjamini_hochberg(p_values), expected, rtol=0, atol=1e-12)
-    order = np.random.default_rng(1).permutation(p_values.size)
-    np.testing.assert_allclose(benjamini_hochberg(p_values[order]), expected[order], rtol=0, atol=1e-12)
-
-
-def test_no_p_values_have_no_q_values() -> None:
-    assert benjamini_hochberg(np.array([])).size == 0
 
 
 def test_interval_and_p_value_agree_on_what_is_significant() -> None:

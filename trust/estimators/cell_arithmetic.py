@@ -1,4 +1,4 @@
-"""Arithmetic the estimators share: cells as arrays, clustered intervals, joint tests, many comparisons.
+"""Arithmetic the estimators share: cells as arrays, clustered intervals, joint tests.
 
 Not here: what is compared with what (one file per method), and what an estimate means (`trust.verdict`).
 """
@@ -242,19 +242,6 @@ def joint_p_value(estimates: FloatArray, influence: FloatArray, freedom: float) 
     statistic = float(estimates @ np.linalg.pinv(covariance, hermitian=True) @ estimates)
     freedom_left = freedom - rank + 1
     return float(stats.f.sf(statistic * freedom_left / (freedom * rank), rank, freedom_left))
-
-
-def benjamini_hochberg(p_values: FloatArray) -> FloatArray:
-    """q-values: the smallest false discovery rate at which each comparison would be called real.
-
-    Benjamini and Hochberg 1995, J. R. Statist. Soc. B 57:289. Input p-values in any order, none missing.
-    """
-    n = p_values.size
-    largest_first = np.argsort(p_values)[::-1]
-    stepped = np.minimum.accumulate(p_values[largest_first] * n / np.arange(n, 0, -1))
-    q_values = np.empty(n)
-    q_values[largest_first] = np.minimum(stepped, 1.0)
-    return q_values
 
 
 def _codes(column: pd.Series[Any], is_blank_known: bool = False) -> IntegerArray:
