@@ -29,6 +29,9 @@ MINIMUM_ANSWERS: Final = 30
 MINIMUM_PER_LEVEL: Final = 5
 """Answers a level needs to stand for its visits; levels with fewer are merged."""
 
+MAXIMUM_LEVELS: Final = 100
+"""Levels of one factor that are told apart; those with the fewest visits beyond them are merged."""
+
 _NORMAL_POINT: Final = 1.959963984540054
 _ELSEWHERE: Final = "merged"
 _MAXIMUM_STEPS: Final = 50
@@ -126,11 +129,14 @@ def bounds(mean_score: float | None, response_share: float | None) -> tuple[floa
 def merged_levels(labels: pd.Series, n_answers: Floats, n_visits: Floats) -> tuple[pd.Series, int]:
     """Labels (cells) with thin levels merged into one, and how many levels that took.
 
-    A level is thin with fewer than `MINIMUM_PER_LEVEL` answers. If the thin ones together are still thin, the level
-    with the fewest visits joins them, until they are not or one level is left.
+    A level is thin with fewer than `MINIMUM_PER_LEVEL` answers, or where `MAXIMUM_LEVELS` have more visits. If the thin
+    ones together are still thin, the level with the fewest visits joins them, until they are not or one level is left.
     """
     merged = labels.astype(object).where(labels.notna(), "not recorded").astype(str)
-    gone: set[str] = set()
+    by_size = pd.Series(n_visits, index=merged.index).groupby(merged).sum().sort_index()
+    beyond = by_size.sort_values(ascending=False, kind="stable").index[MAXIMUM_LEVELS:]
+    gone: set[str] = set(beyond)
+    merged = merged.where(~merged.isin(beyond), _ELSEWHERE)
     while True:
         answers = pd.Series(n_answers, index=merged.index).groupby(merged).sum()
         visits = pd.Series(n_visits, index=merged.index).groupby(merged).sum()

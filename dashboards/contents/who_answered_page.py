@@ -28,6 +28,12 @@ from dashboards.words import (
 
 _LAST_YEAR = "last_12_months"
 _HEIGHT = 320
+_MOST_CLINICS = 40
+"""Clinics drawn at most; all of them are in the table."""
+
+_MOST_NAMES = 12
+"""Clinics named in one sentence at most."""
+
 _CHECKS = ("mix_at_rollout", "channel_mix", "response_share", "break_in_collection")
 _ALL_EQUAL = "all clinics equal"
 _KINDS = {"age_band": "age band", "channel": "channel"}
@@ -284,7 +290,10 @@ def _clinics_section(marts: Marts) -> Section:
         reasons = tuple(dict.fromkeys(sentence(text) for text in frame["reason"] if not is_missing(text)))
         text = reasons[0] if reasons else "There are not enough clinics with answers to be compared."
         return Section("clinics", heading, panels=(Panel("clinics-adjusted", sentences=(text,)),))
-    shown = frame[frame["adjusted_score"].notna()].reset_index(drop=True)
+    known = frame[frame["adjusted_score"].notna()]
+    # Chosen by the number of answers, never by score: picking the lowest would show rebound as change.
+    shown = known.sort_values(["n_responses", "unit_id"], ascending=[False, True]).head(_MOST_CLINICS)
+    shown = shown.sort_values("unit_id").reset_index(drop=True)
     shown = shown.assign(words=[_clinic_words(row) for row in shown.to_dict("records")])
     height = paired_figure.height(shown)
     low, high = paired_figure.score_axis(shown, "mean_score", "adjusted_score")
@@ -298,7 +307,7 @@ def _clinics_section(marts: Marts) -> Section:
     panel = Panel(
         "clinics-adjusted",
         subtitle="Ring: plain mean score; dot: adjusted, with 95 % interval, last 12 months; in the order of names",
-        sentences=_clinic_sentences(shown, coefficients),
+        sentences=_clinic_sentences(known, len(shown), coefficients),
         chart=chart,
         note=f"The axis runs from {low:.0f} to {high:.0f} points, so that differences can be seen.",
         table=Table(
@@ -351,11 +360,14 @@ def _clinic_words(row: Row) -> str:
     )
 
 
-def _clinic_sentences(shown: DataFrame, coefficients: DataFrame) -> tuple[str, ...]:
+def _clinic_sentences(known: DataFrame, n_drawn: int, coefficients: DataFrame) -> tuple[str, ...]:
+    """Which clinics differ from their mean, whether all could be equal, and what is drawn."""
     said = []
     for rating, words in _RATINGS.items():
-        names = [str(name) for name in shown.loc[shown["rating"] == rating, "unit_id"]]
-        if names:
+        names = [str(name) for name in known.loc[known["rating"] == rating, "unit_id"]]
+        if len(names) > _MOST_NAMES:
+            said.append(f"{len(names)} of {len(known)} clinics lie {words}, by more than chance.")
+        elif names:
             said.append(f"{listing(names)} {'lies' if len(names) == 1 else 'lie'} {words}, by more than chance.")
     if not said:
         said.append("No clinic differs from the mean of the clinics by more than chance.")
@@ -363,7 +375,11 @@ def _clinic_sentences(shown: DataFrame, coefficients: DataFrame) -> tuple[str, .
     if len(test) and not is_missing(test["p_value"].iloc[0]):
         value = p_value(test["p_value"].iloc[0])
         said.append(f"If all clinics were equal, chance would make differences this large with probability {value}.")
-    said.append("The clinics stand in the order of their names: a league table would mostly rank chance.")
+    if n_drawn < len(known):
+        said.append(f"The {n_drawn} clinics with the most answers are drawn; all {len(known)} are in the table.")
+    said.append(
+        "Clinics stand in the order of their names. This is no league table: neighbours in it differ by chance."
+    )
     return tuple(said)
 
 

@@ -438,6 +438,7 @@ rollout_months as (
     select strategy_id, min(first_month) as first_month from rollouts group by strategy_id
 ),
 
+-- A clinic and a provider each on its own, so that the join is by key.
 near_rollouts as (
     select
         rollouts.strategy_id,
@@ -446,8 +447,20 @@ near_rollouts as (
         answers.experience_date >= rollouts.first_month as is_after,
     from core.responses as answers
     inner join rollouts
-        on case rollouts.unit_level when 'clinic' then answers.clinic_id else answers.provider_id end
-            = rollouts.unit_id
+        on answers.clinic_id = rollouts.unit_id
+        and rollouts.unit_level = 'clinic'
+        and answers.experience_date >= rollouts.first_month - interval 3 months
+        and answers.experience_date < rollouts.first_month + interval 3 months
+    union all
+    select
+        rollouts.strategy_id,
+        answers.visit_id,
+        answers.channel,
+        answers.experience_date >= rollouts.first_month,
+    from core.responses as answers
+    inner join rollouts
+        on answers.provider_id = rollouts.unit_id
+        and rollouts.unit_level = 'provider'
         and answers.experience_date >= rollouts.first_month - interval 3 months
         and answers.experience_date < rollouts.first_month + interval 3 months
 ),

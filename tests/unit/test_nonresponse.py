@@ -117,6 +117,11 @@ def test_thin_levels_are_merged_and_counted() -> None:
     alone, _ = merged_levels(pd.Series(["a"]), np.array([1.0]), np.array([10.0]))
     assert alone.tolist() == ["a"]
     assert MINIMUM_PER_LEVEL == 5
+    many = pd.Series([f"clinic {number}" for number in range(130)])
+    merged, n_gone = merged_levels(many, np.full(130, 20.0), np.arange(130.0) + 40)
+    assert (merged.nunique(), n_gone) == (101, 30)
+    assert merged[29] == "merged"
+    assert merged[30] == "clinic 30"
 
 
 def test_a_month_has_plain_weighted_and_bounds() -> None:

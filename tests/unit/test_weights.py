@@ -270,11 +270,11 @@ def test_raked_errors_cover_in_samples_drawn_again_and_again() -> None:
     truth = frame["score"].mean()
     rows = [(name, level, int(n)) for name in ("age", "channel") for level, n in frame[name].value_counts().items()]
     is_inside = []
-    for _ in range(200):
+    for _ in range(100):
         # The old answer three times as often, so the plain mean is too high.
         chance = np.where(frame["age"] == "65+", 0.015, 0.005)
         sample = frame[draw.random(len(frame)) < chance].reset_index(drop=True)
         weighted = weigh(make_design(len(sample)), margins_from_table(sample, margins(*rows)))
         value, error = mean(weighted, sample["score"].to_numpy())
         is_inside.append(abs(value - truth) < 1.96 * error)
-    assert 0.89 <= np.mean(is_inside) <= 0.985
+    assert 0.88 <= np.mean(is_inside) <= 0.99
