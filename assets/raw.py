@@ -14,6 +14,7 @@ import dagster as dg
 from assets.inbox import InboxFile, plan_inbox
 from assets.mappings import FEEDS, load_mappings
 from assets.readers import READERS
+from assets.readers.door import arrive
 from assets.warehouse import Warehouse, WarehouseResource
 
 
@@ -23,15 +24,23 @@ def known_batches(warehouse: Warehouse) -> frozenset[str]:
 
 
 def take_in(warehouse: Warehouse, file: InboxFile) -> int:
-    """Read one file into its raw table and the ledger; returns the rows read."""
+    """Read one file into its raw table and the ledger; returns the rows read, those set aside by status included."""
     feed = file.mapping.feed
-    n_read = READERS[file.mapping.format](warehouse, file)
+    source = READERS[file.mapping.format](file)
+    n_read = arrive(warehouse, file, source)
+    # rows keep the file's order, but inside a transaction their numbers do not begin at 0
+    row_number = "rowid - (select min(rowid) from arriving) + 1 as row_number"
     warehouse.execute(
-        # rows keep the file's order, but inside a transaction their numbers do not begin at 0
-        f"insert into raw.{feed} by name select $batch_id as batch_id, "
-        "rowid - (select min(rowid) from arriving) + 1 as row_number, * from arriving",
+        f"insert into raw.{feed} by name select $batch_id as batch_id, {row_number}, * exclude (set_aside_rule) "
+        "from arriving where set_aside_rule is null",
         {"batch_id": file.sha256},
     )
+    if source.set_aside:
+        warehouse.execute(
+            f"insert into quarantine.rows by name select $feed as feed, $batch_id as batch_id, {row_number}, "
+            f"{FEEDS[feed].key} as row_key, set_aside_rule as rule from arriving where set_aside_rule is not null",
+            {"feed": feed, "batch_id": file.sha256},
+        )
     warehouse.execute("drop table arriving")
     warehouse.execute(
         "insert into raw.batches select $batch_id, coalesce(max(batch_number), 0) + 1, $feed, $mapping, "
@@ -42,7 +51,7 @@ def take_in(warehouse: Warehouse, file: InboxFile) -> int:
             "mapping": file.mapping.name,
             "file_name": file.path.name,
             "n_bytes": file.n_bytes,
-            "encoding": file.encoding,
+            "encoding": source.encoding,
             "taken_in_at": datetime.now(UTC).replace(tzinfo=None),
             "n_read": n_read,
         },
