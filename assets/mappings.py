@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from assets.encodings import ENCODINGS, UTF_8
+from assets.formats import FORMATS, Format
 from trust.errors import SettingsError
 from trust.instruments import INSTRUMENTS
 
@@ -57,7 +59,7 @@ FEEDS: dict[str, Feed] = {
             "responses",
             "response_id",
             ("response_id", "answered_at"),
-            ("visit_id", "patient_id", "provider_id", "clinic_id", "channel", "comment"),
+            ("visit_id", "patient_id", "provider_id", "clinic_id", "channel", "status", "comment"),
         ),
         Feed(
             "interventions",
@@ -90,7 +92,7 @@ class FeedMapping:
 
     `columns` maps our column to the file's; `made_from` builds an identifier out of several columns where the
     file has none; `items` maps an item to the file's column; `codes` translates an item's texts to our codes;
-    `constants` fills a column that the file lacks.
+    `constants` fills a column that the file lacks; `options` are those of the format (see `formats`).
     """
 
     name: str
@@ -104,6 +106,7 @@ class FeedMapping:
     constants: Mapping[str, str] = field(default_factory=dict)
     keep_comment: bool = False
     time_zone: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def needed_columns(self) -> tuple[str, ...]:
@@ -142,8 +145,10 @@ def _as_mapping(path: Path) -> FeedMapping:
     feed = given["feed"]
     if feed not in FEEDS:
         raise SettingsError(f"unknown feed {feed!r}", place=place, remedy=f"use one of: {', '.join(FEEDS)}")
-    if given.get("format", "csv") != "csv":
-        raise SettingsError("unknown format", place=place, remedy="use: csv")
+    form = FORMATS.get(str(given.get("format", "csv")))
+    if form is None:
+        raise SettingsError("unknown format", place=place, remedy=f"use one of: {', '.join(FORMATS)}")
+    options = _options(given.get("options", {}), form, place)
     named = set(given.get("columns", {})) | set(given.get("made_from", {})) | set(given.get("constants", {}))
     for column in sorted(named - set(FEEDS[feed].columns)):
         raise SettingsError(
@@ -172,6 +177,7 @@ def _as_mapping(path: Path) -> FeedMapping:
         name=path.stem,
         feed=feed,
         pattern=str(given["pattern"]),
+        format=form.name,
         columns={name: str(column) for name, column in given.get("columns", {}).items()},
         made_from={name: tuple(columns) for name, columns in given.get("made_from", {}).items()},
         items={name: str(column) for name, column in items.items()},
@@ -182,7 +188,23 @@ def _as_mapping(path: Path) -> FeedMapping:
         constants={name: str(value) for name, value in given.get("constants", {}).items()},
         keep_comment=bool(given.get("keep_comment", False)),
         time_zone=str(given.get("time_zone", "")),
+        options=options,
     )
+
+
+def _options(given: Any, form: Format, place: str) -> dict[str, str]:
+    """The options of a format as text. Raises SettingsError for one that the format does not have."""
+    unknown = sorted(set(given) - set(form.options)) if isinstance(given, dict) else ["options"]
+    if unknown:
+        raise SettingsError(
+            f"{form.words} has no option {', '.join(repr(str(name)) for name in unknown)}",
+            place=place,
+            remedy=f"use: {', '.join(form.options)}",
+        )
+    options = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in given.items()}
+    if options.get("encoding", UTF_8) not in ENCODINGS:
+        raise SettingsError("unknown encoding", place=place, remedy=f"use one of: {', '.join(ENCODINGS)}")
+    return options
 
 
 BUILT_IN = Path(__file__).parent / "feeds"

@@ -12,13 +12,14 @@ import re
 from collections.abc import Sequence
 from itertools import islice
 
-from assets.inbox import WINDOWS_1252, InboxFile
+from assets.encodings import UTF_8, WINDOWS_1252
+from assets.inbox import InboxFile
 from assets.readers.door import Source
 from trust.errors import BadInputError
 
 DELIMITERS = ",;\t|"
 HEADER_BYTES = 1 << 20
-DUCKDB_ENCODING = {"utf-8": "utf-8", WINDOWS_1252: "CP1252"}
+DUCKDB_ENCODING = {UTF_8: "utf-8", WINDOWS_1252: "CP1252"}
 """Encodings that DuckDB decodes by itself, and rightly."""
 
 

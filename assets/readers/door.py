@@ -9,7 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,10 @@ from trust.errors import BadInputError, MendError
 JOIN_OF_PARTS = "\x1f"
 """Between the parts of an identifier made from several columns: the unit separator, which no export contains."""
 
+STATUS = "(status)"
+"""The name of the column that a reader works out: completed, in_progress, preview, ... A name in parentheses is never
+one of the file's own."""
+
 CHUNK_ROWS = 20_000
 CHUNK_BYTES = 1 << 20
 
@@ -35,10 +39,12 @@ class Source:
 
     `columns` gives for each name that a mapping may use the SQL that makes its text out of `table`, a query of
     DuckDB over the file (with `parameters`; `$path` is the file's). Formats without a reader in DuckDB leave
-    `table` empty and give `rows`, which are then the columns c0, c1, ... of a table of that name.
+    `table` empty and give `rows`, which are then the columns c0, c1, ... (`n_positions` of them).
     `set_aside` are rules (name, condition in SQL) by which a row is no answer to take in: the first that holds
     counts. `tells_not_shown` is true where null means that the item was not shown to the patient.
-    `problem` turns DuckDB's own words into an error of ours.
+    `problem` turns DuckDB's own words into an error of ours. `serial_epoch` is the day from which Excel counts.
+    For whoever writes a mapping: `labels` are questions in words, `options` an answer's codes and their labels,
+    `time_zone` the one that the file names.
     """
 
     columns: Mapping[str, str]
@@ -47,10 +53,19 @@ class Source:
     table: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     rows: Callable[[], Iterator[Sequence[str | None]]] | None = None
+    n_positions: int = 0
     transcoded_from: str = ""
     set_aside: tuple[tuple[str, str], ...] = ()
     tells_not_shown: bool = False
     header_place: str = "row 1 (the header)"
+    serial_epoch: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    time_zone: str = ""
+
+    def described(self, labels: Mapping[str, str], **more: Any) -> Source:
+        """The same source with what its platform says about it."""
+        return replace(self, labels=labels, **more)
 
 
 def arrive(warehouse: Warehouse, file: InboxFile, source: Source) -> int:
@@ -61,6 +76,7 @@ def arrive(warehouse: Warehouse, file: InboxFile, source: Source) -> int:
     Raises BadInputError naming file, row and column.
     """
     _check_columns(file, source)
+    _check_time_zone(file, source)
     selected = ", ".join(f"{expression} as {name}" for name, expression in _selection(file.mapping, source))
     fill(warehouse, file, source, "arriving", f"{selected}, {_set_aside(source)} as set_aside_rule")
     return int(warehouse.value("select count(*) from arriving"))
@@ -94,7 +110,7 @@ def _is_no_room(text: str) -> bool:
 def _fill_from_rows(warehouse: Warehouse, source: Source, table: str, selected: str) -> None:
     """Rows made in Python enter chunk by chunk, so that none but the mapped columns is ever held whole."""
     assert source.rows is not None
-    names = [f"c{position}" for position in range(len(source.columns))]
+    names = [f"c{position}" for position in range(source.n_positions)]
     rows = source.rows()
     statement = f"create or replace temporary table {table} as"
     chunk = list(islice(rows, CHUNK_ROWS))
@@ -151,6 +167,16 @@ def _check_columns(file: InboxFile, source: Source) -> None:
         )
 
 
+def _check_time_zone(file: InboxFile, source: Source) -> None:
+    """A file that names its time zone must name the mapping's: a time read in another one is hours wrong."""
+    if source.time_zone and file.mapping.time_zone not in {"", source.time_zone}:
+        raise BadInputError(
+            f"the file says that its times are {source.time_zone}, its mapping {file.mapping.time_zone}",
+            place=f"{file.path.name}, {source.header_place}",
+            remedy=f"write time_zone: {source.time_zone} in the mapping {file.mapping.name}.yml",
+        )
+
+
 def _selection(mapping: FeedMapping, source: Source) -> list[tuple[str, str]]:
     """Pairs (column of the warehouse, SQL that makes it) for what the mapping names; the rest stays outside."""
     selection: list[tuple[str, str]] = []
@@ -162,6 +188,8 @@ def _selection(mapping: FeedMapping, source: Source) -> list[tuple[str, str]]:
             expression = f"concat_ws({quoted(JOIN_OF_PARTS)}, {parts})"
         elif mapping.columns.get(column) in source.columns:
             expression = source.columns[mapping.columns[column]]
+            if column.endswith(("_date", "_at")):
+                expression = _date(expression, mapping, source)
         elif column in mapping.constants:
             expression = quoted(mapping.constants[column])
         else:
@@ -169,9 +197,32 @@ def _selection(mapping: FeedMapping, source: Source) -> list[tuple[str, str]]:
         selection.append((column, f"pseudonym({expression})" if column in IDENTIFIERS else expression))
     for item_id, column in mapping.items.items():
         expression = source.columns[column]
+        if mapping.options.get("decimal_comma") == "true":
+            expression = f"regexp_replace({expression}, '^(\\s*-?\\d+),(\\d+\\s*)$', '\\1.\\2')"
         # an item that was asked and left blank is '', one that was not asked is null
         selection.append((item_id, expression if source.tells_not_shown else f"coalesce({expression}, '')"))
     return selection
+
+
+def _date(expression: str, mapping: FeedMapping, source: Source) -> str:
+    """A date as ISO 8601: out of Excel's number of days, or out of the form that the mapping gives."""
+    if source.serial_epoch:
+        expression = serial_as_text(expression, source.serial_epoch)
+    form = mapping.options.get("date_format")
+    if form:
+        moment = f"try_strptime(trim({expression}), {quoted(form)})"
+        expression = f"coalesce(strftime({moment}, '%Y-%m-%d %H:%M:%S'), {expression})"
+    return expression
+
+
+def serial_as_text(expression: str, epoch: str) -> str:
+    """SQL that turns Excel's number of days since `epoch` into a date and time, and leaves other text alone."""
+    microseconds = f"cast(round(cast({expression} as double) * 86400) as bigint) * 1000000"
+    moment = f"timestamp {quoted(epoch)} + to_microseconds({microseconds})"
+    return (
+        f"case when regexp_full_match({expression}, '\\d{{1,6}}(\\.\\d+)?') "
+        f"then strftime({moment}, '%Y-%m-%d %H:%M:%S') else {expression} end"
+    )
 
 
 def _set_aside(source: Source) -> str:
@@ -182,3 +233,8 @@ def _set_aside(source: Source) -> str:
 def quoted(text: str) -> str:
     """Text as SQL writes it."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def quoted_name(name: str) -> str:
+    """A column's name as SQL writes it."""
+    return '"' + name.replace('"', '""') + '"'

@@ -34,7 +34,7 @@ typed as (
         nullif(replace(lower(trim(responses.channel)), ' ', '_'), '') as channel,
         responses.comment,
         lower(trim(columns(responses.* exclude (
-            batch_id, row_number, response_id, visit_id, patient_id, provider_id, clinic_id, answered_at, channel,
+            batch_id, row_number, response_id, visit_id, patient_id, provider_id, clinic_id, answered_at, channel, status,
             comment
         )))),
         batches.taken_in_date as taken_in_date_text,
