@@ -16,7 +16,7 @@ from pathlib import Path
 from assets.encodings import UTF_8, EncodingGuess
 from assets.formats import FORMATS, Format, foreign
 from assets.mappings import FeedMapping, choose_mapping
-from trust.errors import BadInputError
+from trust.errors import BadInputError, FileInUseError
 
 CHUNK = 1 << 20
 BINARY = "binary"
@@ -42,6 +42,19 @@ class InboxFile:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """A file that is not taken in, and why; one that is only being written to (`FileInUseError`) may be next time."""
+
+    path: Path
+    feed: str
+    error: BadInputError
+
+    @property
+    def is_final(self) -> bool:
+        return not isinstance(self.error, FileInUseError)
+
+
+@dataclass(frozen=True)
 class InboxPlan:
     """The inbox sorted out: `new` in the order in which they are taken in."""
 
@@ -49,6 +62,7 @@ class InboxPlan:
     known: tuple[InboxFile, ...]
     repeated: tuple[tuple[InboxFile, InboxFile], ...]
     unmatched: tuple[Path, ...]
+    refused: tuple[Refusal, ...] = ()
 
 
 def _state(path: Path) -> tuple[int, int, int]:
@@ -150,8 +164,8 @@ def look_at(path: Path, mapping: FeedMapping) -> InboxFile:
     return file
 
 
-def changed_while_read(path: Path) -> BadInputError:
-    return BadInputError(
+def changed_while_read(path: Path) -> FileInUseError:
+    return FileInUseError(
         "the file changed while it was being read",
         place=path.name,
         remedy="wait until it is written completely, then run again (write to another folder and move it in)",
@@ -159,20 +173,24 @@ def changed_while_read(path: Path) -> BadInputError:
 
 
 def plan_inbox(inbox: Path, mappings: Iterable[FeedMapping], known: Collection[str]) -> InboxPlan:
-    """Sort out the inbox: what is new, what was taken in before, what comes twice, what no mapping fits."""
+    """Sort out the inbox: what is new, taken in before, there twice, without a mapping, or no file we can read."""
     mappings = tuple(mappings)
     new: dict[str, InboxFile] = {}
-    old, repeated, unmatched = [], [], []
+    old, repeated, unmatched, refused = [], [], [], []
     for path in list_files(inbox):
         mapping = choose_mapping(path.name, mappings)
         if mapping is None:
             unmatched.append(path)
             continue
-        file = look_at(path, mapping)
+        try:
+            file = look_at(path, mapping)
+        except BadInputError as error:
+            refused.append(Refusal(path, mapping.feed, error))
+            continue
         if file.sha256 in known:
             old.append(file)
         elif file.sha256 in new:
             repeated.append((file, new[file.sha256]))
         else:
             new[file.sha256] = file
-    return InboxPlan(tuple(new.values()), tuple(old), tuple(repeated), tuple(unmatched))
+    return InboxPlan(tuple(new.values()), tuple(old), tuple(repeated), tuple(unmatched), tuple(refused))

@@ -43,7 +43,7 @@ class CheckResult:
 def check_files(workspace: Workspace, files: Sequence[Path], announce: Callable[[str], None]) -> list[CheckResult]:
     """Check files one by one against the workspace's mappings (the built-in ones where there is no workspace)."""
     is_workspace = workspace.settings_file.is_file()
-    known = frozenset(ledger(workspace)) if is_workspace else frozenset()
+    known = ledger(workspace).known if is_workspace else frozenset()
     results = []
     for path in files:
         announce(path.name)
@@ -74,9 +74,11 @@ def _check_file(workspace: Workspace, path: Path, known: frozenset[str]) -> Chec
         warehouse = Warehouse(connection, workspace)
         with warehouse.guarded(path.name):
             n_read = take_in(warehouse, file)
-            results, n_kept = stage(warehouse, mapping.feed)
+            staged = stage(warehouse, mapping.feed)
             n_quarantined = int(warehouse.value("select count(distinct (batch_id, row_number)) from quarantine.rows"))
     finally:
         connection.close()
-    broken = {result.rule.name: result.n_broken for result in results if result.n_broken}
-    return CheckResult(path.name, mapping.feed, n_read, n_kept, n_quarantined, broken)
+    if staged.refused:
+        raise staged.refused[0].error
+    broken = {result.rule.name: result.n_broken for result in staged.results if result.n_broken}
+    return CheckResult(path.name, mapping.feed, n_read, staged.n_kept, n_quarantined, broken)

@@ -19,10 +19,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from assets.workspace import Workspace, make_workspace
+from pipelines.commands.withdraw import withdraw
 from trust.errors import EXIT_INTERNAL_ERROR, BadInputError, MendError, SettingsError, StorageError
 
 EXIT_CODES = """\
-Exit codes: 0 done · 1 internal error · 2 bad settings · 3 bad input stopped the run ·
+Exit codes: 0 done · 1 internal error · 2 bad settings · 3 bad input: a file was refused ·
 4 another run is in progress · 5 the disk is full or the workspace cannot be read or written
 """
 
@@ -155,9 +156,11 @@ def check(
 def run(folder: WorkspaceArgument = Path(".")) -> None:
     """Take in what is new in the inbox and publish a release.
 
-    The same file twice is taken in once. When nothing is new, nothing changes. A run that is stopped, by a broken
-    rule or a power cut, leaves everything as it was before.
+    The same file twice is taken in once. When nothing is new, nothing changes. A file that cannot be taken in goes to
+    inbox/refused with its reason, the others are taken in, and the command ends with 3. A run that is stopped, by a
+    power cut for example, leaves everything as it was before.
     """
+    from pipelines.report import account_words, refusal_words, unknown_unit_lines
     from pipelines.runs import run as run_pipeline
 
     workspace = _open(folder)
@@ -177,18 +180,22 @@ def run(folder: WorkspaceArgument = Path(".")) -> None:
             soft_wrap=True,
             highlight=False,
         )
+    for refusal in outcome.refused:
+        errors.print(escape(refusal_words(refusal)), soft_wrap=True, highlight=False, style="red")
+    for line in unknown_unit_lines(workspace):
+        errors.print(escape(line), soft_wrap=True, highlight=False)
     if outcome.release_id is None:
         output.print("Nothing new. The current release stands.")
-        return
-    rows = outcome.rows
-    output.print(
-        f"{len(outcome.plan.new)} files taken in. In all: {rows['read']:,} rows read = {rows['kept']:,} kept + "
-        f"{rows['quarantined']:,} quarantined + {rows['superseded']:,} superseded.",
-        soft_wrap=True,
-        highlight=False,
-    )
-    output.print(f"Release {outcome.release_id}", highlight=False)
-    output.print(f"Overview page: {workspace.current / 'site' / 'index.html'}", soft_wrap=True, highlight=False)
+    else:
+        output.print(
+            f"{outcome.n_taken_in} files taken in. In all: {account_words(outcome.rows)}.",
+            soft_wrap=True,
+            highlight=False,
+        )
+        output.print(f"Release {outcome.release_id}", highlight=False)
+        output.print(f"Overview page: {workspace.current / 'site' / 'index.html'}", soft_wrap=True, highlight=False)
+    if outcome.refused:
+        raise typer.Exit(BadInputError.exit_code)
 
 
 @app.command()
@@ -241,6 +248,9 @@ def export(
     workspace = _open(folder)
     written = export_tables(workspace, to or workspace.root / "export", audience, file_format)
     output.print(f"{len(written)} files in {written[0].parent}", soft_wrap=True, highlight=False)
+
+
+app.command()(withdraw)
 
 
 def main() -> None:

@@ -69,7 +69,7 @@ class Source:
 
 
 def arrive(warehouse: Warehouse, file: InboxFile, source: Source) -> int:
-    """Make the temporary table `arriving` of what the mapping names; returns the number of rows in the file.
+    """Make the table `arriving` of what the mapping names; returns the number of rows in the file.
 
     Its columns are those of the feed, and `set_aside_rule`: null, or the rule by which a row stays outside. Text
     stays as received; identifiers are replaced by their HMAC while DuckDB reads, before anything is written.
@@ -83,7 +83,7 @@ def arrive(warehouse: Warehouse, file: InboxFile, source: Source) -> int:
 
 
 def fill(warehouse: Warehouse, file: InboxFile, source: Source, table: str, selected: str, tail: str = "") -> None:
-    """Make the temporary table `table` as `select <selected> from <the file> <tail>`."""
+    """Make the table `table` as `select <selected> from <the file> <tail>`."""
     problem: Exception | None = None
     try:
         if source.rows is not None:
@@ -92,7 +92,7 @@ def fill(warehouse: Warehouse, file: InboxFile, source: Source, table: str, sele
             with _readable_path(file.path, source.transcoded_from) as path:
                 parameters = {**source.parameters, **({"path": path} if "$path" in source.table else {})}
                 warehouse.execute(
-                    f"create or replace temporary table {table} as select {selected} from {source.table} {tail}",
+                    f"create or replace table {table} as select {selected} from {source.table} {tail}",
                     parameters,
                 )
     except duckdb.Error as error:
@@ -112,7 +112,7 @@ def _fill_from_rows(warehouse: Warehouse, source: Source, table: str, selected: 
     assert source.rows is not None
     names = [f"c{position}" for position in range(source.n_positions)]
     rows = source.rows()
-    statement = f"create or replace temporary table {table} as"
+    statement = f"create or replace table {table} as"
     chunk = list(islice(rows, CHUNK_ROWS))
     while True:
         # text in every column, whatever is in it: also where a chunk has no value at all

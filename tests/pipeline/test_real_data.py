@@ -22,13 +22,12 @@ def london(shared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Wor
 
 
 def test_the_156_repeated_rows_are_set_aside(london: Workspace) -> None:
-    assert query(london, "select n_read, n_kept, n_quarantined, n_superseded from core.batches") == [
-        (3882, 3726, 156, 0)
+    assert query(london, "select n_read, n_kept, n_quarantined, n_set_aside, n_superseded from core.batches") == [
+        (3882, 3726, 0, 156, 0)
     ]
-    with duckdb.connect(str(london.warehouse_file), read_only=True) as connection:
-        assert connection.execute("select rule, count(*) from quarantine.rows group by all").fetchall() == [
-            ("response_id_not_repeated", 156)
-        ]
+    assert query(
+        london, "select superseded_reason, count(*) from core.response_history where is_superseded group by all"
+    ) == [("repeated", 156)]
 
 
 def test_top_and_positive_share_of_all_rows_received_are_the_known_ones(london: Workspace) -> None:
