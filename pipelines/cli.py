@@ -19,6 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from assets.workspace import Workspace, make_workspace
+from pipelines.commands.feed import app as feed_app
 from pipelines.commands.withdraw import withdraw
 from trust.errors import EXIT_INTERNAL_ERROR, BadInputError, MendError, SettingsError, StorageError
 
@@ -125,9 +126,10 @@ def check(
     ),
     as_json: Annotated[bool, typer.Option("--json", help="For a program to read.")] = False,
 ) -> None:
-    """Look at files without taking them in: rows that would be kept, set aside (by rule) or corrected.
+    """Look at files without taking them in: rows that would be kept, quarantined or set aside (by rule) or corrected.
 
-    Nothing is written. Exit code 3 when a file could not be taken in at all.
+    Rows read are rows kept, quarantined and set aside; columns that no mapping names are listed. Nothing is written.
+    Exit code 3 when a file could not be taken in at all.
     """
     from pipelines.checking import check_files
 
@@ -137,15 +139,21 @@ def check(
     if as_json:
         output.print_json(json.dumps([result.as_dict() for result in results]))
     else:
-        table = Table("file", "feed", "rows", "kept", "set aside", title="What would happen")
-        table.add_column("why", overflow="fold")
+        table = Table(
+            "file", "format", "rows", "kept", "quarantined", "set aside", "corrected", title="What would happen"
+        )
+        table.add_column("why, and columns not taken in", overflow="fold")
         for result in results:
-            reasons = "\n".join(f"{rule}: {count}" for rule, count in result.broken_rules.items())
+            rules = {**result.quarantined_by_rule, **result.set_aside_by_reason}
+            reasons = [result.problem, result.note, *(f"{rule}: {count}" for rule, count in rules.items())]
+            if result.columns_not_mapped:
+                reasons.append(f"not taken in: {', '.join(result.columns_not_mapped)}")
+            counts = (result.n_read, result.n_kept, result.n_quarantined, result.n_set_aside, result.n_corrected)
             table.add_row(
                 escape(result.file_name),
-                result.feed or "",
-                *(f"{count:,}" for count in (result.n_read, result.n_kept, result.n_quarantined)),
-                escape(result.problem or result.note or reasons),
+                result.format or "",
+                *(f"{count:,}" for count in counts),
+                escape("\n".join(reason for reason in reasons if reason)),
             )
         output.print(table)
     if any(result.problem for result in results):
@@ -251,6 +259,7 @@ def export(
 
 
 app.command()(withdraw)
+app.add_typer(feed_app, name="feed")
 
 
 def main() -> None:

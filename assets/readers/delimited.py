@@ -9,6 +9,7 @@ import codecs
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
 
@@ -26,9 +27,7 @@ DUCKDB_ENCODING = {UTF_8: "utf-8", WINDOWS_1252: "CP1252"}
 def read_csv(file: InboxFile) -> Source:
     """A CSV file with one header row; its columns have the names of the header."""
     (header,), delimiter = header_records(file, 1)
-    names = [column.strip() for column in header]
-    refuse_repeated(file, names)
-    return delimited(file, {name: f"c{position}" for position, name in enumerate(names)}, len(names), delimiter, 1)
+    return delimited(file, positions(file, header), len(header), delimiter, 1)
 
 
 def delimited(file: InboxFile, columns: dict[str, str], width: int, delimiter: str, n_header_records: int) -> Source:
@@ -73,9 +72,24 @@ def header_records(file: InboxFile, n_records: int) -> tuple[list[list[str]], st
     return best
 
 
+def positions(file: InboxFile, header: Sequence[str], place: str = "row 1 (the header)") -> dict[str, str]:
+    """The names of a header to the columns c0, c1, ...; one without a name is called by its number.
+
+    Raises BadInputError where a name stands twice: nobody can tell which column is meant.
+    """
+    names = [name.strip() or unnamed(position) for position, name in enumerate(header)]
+    refuse_repeated(file, names, place)
+    return {name: f"c{position}" for position, name in enumerate(names)}
+
+
+def unnamed(position: int) -> str:
+    """What a column without a name is called; positions count from 0, columns from 1."""
+    return f"column {position + 1}"
+
+
 def refuse_repeated(file: InboxFile, names: Sequence[str], place: str = "row 1 (the header)") -> None:
-    """Raise BadInputError where a name stands twice: nobody can tell which column is meant."""
-    twice = sorted({name for name in names if name and names.count(name) > 1})
+    """Raise BadInputError where a name stands twice."""
+    twice = sorted(name for name, n in Counter(names).items() if n > 1)
     if twice:
         raise BadInputError(
             f"the header names {', '.join(repr(name) for name in twice)} more than once",

@@ -17,7 +17,7 @@ from openpyxl.utils.datetime import CALENDAR_MAC_1904
 from openpyxl.utils.exceptions import InvalidFileException
 
 from assets.inbox import InboxFile
-from assets.readers.delimited import refuse_repeated
+from assets.readers.delimited import positions
 from assets.readers.door import Source
 from trust.errors import BadInputError
 
@@ -47,16 +47,14 @@ def read_xlsx(file: InboxFile) -> Source:
         raise _unreadable(file) from None
     finally:
         workbook.close()
-    names = [text_of(value) or "" for value in header]
-    names = [name.strip() for name in names]
-    refuse_repeated(file, names)
+    columns = positions(file, [text_of(value) or "" for value in header])
     return Source(
-        columns={name: f"c{position}" for position, name in enumerate(names) if name},
+        columns=columns,
         encoding=file.encoding,
         problem=lambda _: _unreadable(file),
-        rows=lambda: _rows(file, len(names)),
-        n_positions=len(names),
-        labels={name: name for name in names if name},
+        rows=lambda: _rows(file, len(columns)),
+        n_positions=len(columns),
+        labels={name: name for name in columns},
         serial_epoch=epoch,
     )
 

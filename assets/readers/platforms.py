@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 
 from assets.inbox import InboxFile
-from assets.readers.delimited import delimited, header_records, refuse_repeated
+from assets.readers.delimited import delimited, header_records, positions
 from assets.readers.door import STATUS, Source, quoted
 from trust.errors import BadInputError
 
@@ -53,7 +52,7 @@ def read_qualtrics(file: InboxFile) -> Source:
         n_header_records, place = 2, "row 1 (the header)"
         texts = dict(zip((text.strip().lower() for text in records[1]), names, strict=False))
         known = {name: texts.get(name, "") for name in ("status", "finished")}
-    columns = _positions(file, names, place)
+    columns = positions(file, names, place)
     at = {name: columns.get(column, "null") for name, column in known.items()}
     flag = f"coalesce(try_cast({at['status']} as integer), 0)"
     word = f"lower(coalesce({at['status']}, ''))"
@@ -91,7 +90,7 @@ def read_surveymonkey(file: InboxFile) -> Source:
         option = second.strip()
         names.append(question if option.lower() in NO_OPTION else f"{question}{JOIN_OF_HEADERS}{option}")
     place = "rows 1 and 2 (the header)"
-    source = delimited(file, _positions(file, names, place), len(names), delimiter, 2)
+    source = delimited(file, positions(file, names, place), len(names), delimiter, 2)
     return source.described({name: name for name in names}, header_place=place)
 
 
@@ -105,7 +104,7 @@ def read_limesurvey(file: InboxFile) -> Source:
         parts = [heading.split(between.group(1), 1) for heading in headings]
         names = [part[0] for part in parts]
         labels = {part[0]: part[-1] for part in parts}
-    columns = _positions(file, names, "row 1 (the header)")
+    columns = positions(file, names)
     submitted = next((columns[name] for name in ("submitdate", "Date submitted") if name in columns), None)
     if submitted:
         columns[STATUS] = f"case when coalesce({submitted}, '') = '' then 'in_progress' else 'completed' end"
@@ -121,7 +120,7 @@ def read_limesurvey_vv(file: InboxFile) -> Source:
     if len(records) < 2 or len(records[0]) != len(records[1]):
         raise _no_header(file, "two header rows of equal length", "export it again as VV survey file")
     names = [name.strip() for name in records[1]]
-    columns = _positions(file, names, "row 2 (the codes)")
+    columns = positions(file, names, "row 2 (the codes)")
     for name, position in list(columns.items()):
         text = position
         for token, character in VV_TOKENS.items():
@@ -139,14 +138,8 @@ def read_google_forms(file: InboxFile) -> Source:
     """A Google Forms CSV: the header holds the questions; answers are labels, several of one question in one cell."""
     (header,), delimiter = header_records(file, 1)
     names = [name.strip() for name in header]
-    source = delimited(file, _positions(file, names, "row 1 (the header)"), len(names), delimiter, 1)
+    source = delimited(file, positions(file, names), len(names), delimiter, 1)
     return source.described({name: name for name in names})
-
-
-def _positions(file: InboxFile, names: Sequence[str], place: str) -> dict[str, str]:
-    """Names to the columns c0, c1, ...; a column without a name cannot be mapped."""
-    refuse_repeated(file, names, place)
-    return {name: f"c{position}" for position, name in enumerate(names) if name}
 
 
 def _no_header(file: InboxFile, wanted: str, remedy: str) -> BadInputError:

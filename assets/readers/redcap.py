@@ -9,7 +9,7 @@ import csv
 from pathlib import Path
 
 from assets.inbox import InboxFile
-from assets.readers.delimited import delimited, header_records, refuse_repeated
+from assets.readers.delimited import delimited, header_records, positions
 from assets.readers.door import STATUS, Source, quoted
 from trust.errors import BadInputError
 
@@ -31,9 +31,7 @@ def read_redcap(file: InboxFile) -> Source:
     set aside. `(status)` is the form's `_complete` field (2 is complete) and its survey timestamp.
     """
     (header,), delimiter = header_records(file, 1)
-    names = [name.strip() for name in header]
-    refuse_repeated(file, names)
-    columns = {name: f"c{position}" for position, name in enumerate(names) if name}
+    columns = positions(file, header)
     set_aside = []
     for option, column, rule in (
         ("event", EVENT, "row_is_of_another_event"),
@@ -52,7 +50,7 @@ def read_redcap(file: InboxFile) -> Source:
     status = _status(columns, instrument)
     if status:
         columns[STATUS] = status
-    return delimited(file, columns, len(names), delimiter, 1).described({}, set_aside=tuple(set_aside))
+    return delimited(file, columns, len(header), delimiter, 1).described({}, set_aside=tuple(set_aside))
 
 
 def _status(columns: dict[str, str], instrument: str) -> str:
@@ -70,10 +68,8 @@ def _status(columns: dict[str, str], instrument: str) -> str:
 def read_redcap_dictionary(file: InboxFile) -> Source:
     """A data dictionary or an event list: it describes a survey and holds no answer, so every row is set aside."""
     (header,), delimiter = header_records(file, 1)
-    names = [name.strip() for name in header]
-    refuse_repeated(file, names)
-    columns = {name: f"c{position}" for position, name in enumerate(names) if name}
-    source = delimited(file, columns, len(names), delimiter, 1)
+    columns = positions(file, header)
+    source = delimited(file, columns, len(header), delimiter, 1)
     return source.described({}, set_aside=(("row_describes_the_survey", "true"),))
 
 
