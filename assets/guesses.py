@@ -24,6 +24,7 @@ MOST_ANSWERS = 15
 N_SHAPES = 3
 LONGEST_SHAPE = 24
 SHARE_OF_DATES = 0.95
+FEWEST_DIGITS = 4
 
 DATE_FORMATS = (
     "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d.%m.%Y %H:%M:%S",
@@ -58,6 +59,7 @@ REDCAP_ID = (EVENT, REPEAT_INSTRUMENT, "redcap_repeat_instance")
 LIKELY_NAMES = {"answered_at": r"(complet|submit|answer|end|record).*(date|time|at$)|survey.*date|timestamp"}
 NOT_AN_ANSWER_DATE = re.compile(r"birth|dob|geb|start|born|enrol|admi", re.I)
 COUNTS_ROWS = re.compile(r"column \d+|index|unnamed: 0|row", re.I)
+PARTS_OF_NAMES = (r"^item\.", r"^patientresponse\.", r" / ")
 NAMES_AN_ID = re.compile(r"(^|[^a-z])(id|nr|no|number|nummer|code)$", re.I)
 
 
@@ -107,8 +109,7 @@ def profile(warehouse: Warehouse, file: InboxFile, source: Source) -> list[Colum
     """The columns of a file as its first rows show them. Nothing of them is written anywhere."""
     names = list(source.columns)
     selected = ", ".join(f"{source.columns[name]} as {quoted_name(f'p{n}')}" for n, name in enumerate(names))
-    fill(warehouse, file, source, "sample", selected)
-    warehouse.execute(f"create or replace temporary table sample as from sample limit {SAMPLE_ROWS}")
+    fill(warehouse, file, source, "sample", selected, f"limit {SAMPLE_ROWS}")
     return [_column(warehouse, f"p{n}", name, source.labels.get(name, "")) for n, name in enumerate(names)]
 
 
@@ -137,8 +138,13 @@ def _column(warehouse: Warehouse, position: str, name: str, label: str) -> Colum
         n_distinct=n_distinct,
         shapes=tuple(shape for (shape,) in shapes),
         answers=tuple(answer for (answer,) in answers),
-        date_formats=_date_formats(warehouse, text, n_filled),
+        date_formats=_date_formats(warehouse, text, n_filled) if _may_be_dates(shapes) else (),
     )
+
+
+def _may_be_dates(shapes: Sequence[tuple[str]]) -> bool:
+    """Whether the commonest shape has as many digits as a date has."""
+    return bool(shapes) and shapes[0][0].count("9") >= FEWEST_DIGITS
 
 
 def _date_formats(warehouse: Warehouse, text: str, n_filled: int) -> tuple[str, ...]:
@@ -259,7 +265,8 @@ def _guess_items(found: Guess, source: Source, profiled: Sequence[Column], wordi
     words = {item_id: _plain(text) for item_id, text in wording.items()}
     for item in items:
         for column in profiled:
-            names = {_plain(column.name), _plain(column.name.removeprefix("item."))}
+            # under a FHIR item, a CAHPS element or a SurveyMonkey question, the last part is the name
+            names = {_plain(column.name), *(_plain(re.split(part, column.name)[-1]) for part in PARTS_OF_NAMES)}
             if _plain(item.item_id) in names:
                 found.items[item.item_id] = column.name
                 found.reasons[item.item_id] = "its name"

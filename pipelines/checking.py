@@ -85,6 +85,7 @@ def _check_file(workspace: Workspace, path: Path, known: frozenset[str]) -> Chec
         return CheckResult(path.name, mapping.feed, note="taken in before: it would not be taken in again")
     connection = duckdb.connect()
     try:
+        connection.execute("set enable_progress_bar = false")
         define_pseudonym(connection, workspace.key() if known else secrets.token_bytes(KEY_BYTES))
         load_encodings(connection)
         make_schemas(connection)

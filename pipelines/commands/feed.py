@@ -101,6 +101,7 @@ def _look(place: Workspace, path: Path, given: Path | None) -> tuple[InboxFile, 
             source = source.described(labels, options=options)
     connection = duckdb.connect()
     try:
+        connection.execute("set enable_progress_bar = false")
         load_encodings(connection)
         warehouse = Warehouse(connection, place)
         with warehouse.guarded(path.name):
