@@ -75,8 +75,7 @@ def send_back(warehouse: Warehouse, feed: str) -> None:
     Those are rows held for an unknown name that is known by now, and kept rows whose name has come to mean another
     clinic, or none. They leave staging and quarantine, and come back through the same door as new ones.
     """
-    warehouse.execute("create table if not exists staging.again (feed varchar, batch_id varchar, row_number bigint)")
-    warehouse.execute("delete from staging.again")
+    warehouse.execute("create or replace table staging.again (feed varchar, batch_id varchar, row_number bigint)")
     resolved = (
         f"select raw.batch_id, raw.row_number, case when (select count(*) from staging.units) = 0 "
         f"then nullif(trim(raw.clinic_id), '') else units.clinic_id end as clinic_id, "
@@ -153,8 +152,10 @@ def stage(warehouse: Warehouse, feed: str) -> Staged:
             forget_batch(warehouse, feed, batch.batch_id)
     n_kept = keep_valid_rows(warehouse, feed)
     mark(warehouse, feed)
-    warehouse.execute(f"drop view staging.incoming_{feed}")
-    warehouse.execute(f"drop view staging.arrived_{feed}")
+    for view in (f"incoming_{feed}", f"arrived_{feed}"):
+        warehouse.execute(f"drop view staging.{view}")
+    for table in (f"aside_{feed}", f"repeated_{feed}", "unknown_answers", "again"):
+        warehouse.execute(f"drop table if exists staging.{table}")
     warehouse.execute("update raw.batches set is_staged = true where feed = $feed", {"feed": feed})
     return Staged(tuple(results), n_kept, tuple(refused))
 
