@@ -145,7 +145,9 @@ def _look_for_suspects(warehouse: Warehouse, feed: str) -> None:
             "select mapping, item_id, unnest(texts) as answer_text from "
             f"(unpivot (select mapping, {distinct} from staging.incoming_responses group by mapping) on {items} "
             "into name item_id value texts)) "
-            "anti join staging.item_options using (mapping, item_id, answer_text)"
+            "anti join staging.item_options using (mapping, item_id, answer_text) "
+            # an item that a mapping of the same run does not ask is null: no answer, so no unknown one
+            "where answer_text is not null"
         )
 
 

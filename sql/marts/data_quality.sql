@@ -471,6 +471,40 @@ score_findings as (
     cross join calendar
 ),
 
+-- 9. Answers that look like test entries, named by their rows; they still count.
+suspicious as (
+    select * from marts.suspicious_responses
+),
+
+suspicious_runs as (
+    select
+        suspicious.batch_id,
+        any_value(named.mapping) as mapping,
+        any_value(named.n_read) as n_read,
+        count(*) as n_flagged,
+        min(suspicious.row_number) as first_row,
+        max(suspicious.row_number) as last_row,
+        min(suspicious.answered_at) as first_at,
+        max(suspicious.answered_at) as last_at,
+    from suspicious
+    inner join core.batches as named using (batch_id)
+    group by suspicious.batch_id
+),
+
+suspicious_findings as (
+    select
+        'suspicious_answers' as check_id,
+        mapping as subject,
+        cast(date_trunc('month', first_at) as date) as period_start,
+        n_read as n_rows,
+        n_flagged,
+        'warn' as status,
+        'Suspicious: rows ' || first_row || ' to ' || last_row || ' of a file of ' || replace(mapping, '_', ' ')
+        || ' give the best possible answer to every question, each at another clinic, within minutes on '
+        || strftime(first_at, '%d %B %Y') || ': they look like test entries, and they still count.' as sentence,
+    from suspicious_runs
+),
+
 findings as (
     select * from break_findings
     union all
@@ -489,6 +523,8 @@ findings as (
     select * from channel_findings
     union all
     select * from score_findings
+    union all
+    select * from suspicious_findings
 ),
 
 result as (
