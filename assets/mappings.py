@@ -99,7 +99,8 @@ class FeedMapping:
     file has none; `items` maps an item to the file's column; `codes` translates an item's texts to our codes;
     `missing` says of an item's texts which kind of missing answer they are; `statuses` translates the texts of the
     status column; `constants` fills a column that the file lacks; `keep_partial` counts responses in progress;
-    `options` are those of the format (see `formats`).
+    `options` are those of the format (see `formats`). `fingerprint` gives each item's (see `instrument_fit`), and
+    `not_items` the columns whose names are built like items' and that are none.
     """
 
     name: str
@@ -117,6 +118,8 @@ class FeedMapping:
     keep_partial: bool = False
     time_zone: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
+    fingerprint: Mapping[str, str] = field(default_factory=dict)
+    not_items: tuple[str, ...] = ()
 
     @property
     def needed_columns(self) -> tuple[str, ...]:
@@ -210,7 +213,19 @@ def _as_mapping(path: Path) -> FeedMapping:
         keep_partial=bool(given.get("keep_partial", False)),
         time_zone=str(given.get("time_zone", "")),
         options=options,
+        fingerprint=_fingerprint(given.get("fingerprint", {}), items, place),
+        not_items=tuple(str(column) for column in given.get("not_items", [])),
     )
+
+
+def _fingerprint(given: Any, items: Any, place: str) -> dict[str, str]:
+    if not isinstance(given, dict) or not set(given) <= set(items):
+        raise SettingsError(
+            "fingerprint must list items of the mapping, each with its fingerprint",
+            place=place,
+            remedy="let `mend feed add` write it, or delete it",
+        )
+    return {item_id: str(text) for item_id, text in given.items()}
 
 
 def _options(given: Any, form: Format, place: str) -> dict[str, str]:

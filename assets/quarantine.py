@@ -68,7 +68,38 @@ def check_files(warehouse: Warehouse, feed: str) -> tuple[list[RuleResult], list
                 remedy="correct the export or its mapping; `mend check FILE` counts the rows that break each rule",
             )
             refused.setdefault(batch_id, RefusedBatch(batch_id, feed, file_name, error))
+    if feed == "responses":
+        for batch in _coded_otherwise(warehouse):
+            refused.setdefault(batch.batch_id, batch)
     return results, list(refused.values())
+
+
+RECODED_SHARE, RECODED_ANSWERS = 0.05, 10
+"""From this share of an item's answers on, and this many, unknown texts are another coding and no slips."""
+
+
+def _coded_otherwise(warehouse: Warehouse) -> list[RefusedBatch]:
+    """Files in which an item has so many unknown answers that its options cannot be those of the mapping."""
+    refused = []
+    for (item_id,) in warehouse.rows("select distinct item_id from staging.unknown_answers order by all"):
+        for batch_id, file_name, n_unknown, n_answered in warehouse.rows(
+            f"select batch_id, file_name, count_if((incoming.mapping, {item_id}) in (select (mapping, answer_text) "
+            f"from staging.unknown_answers where item_id = $item)) as n_unknown, "
+            f"count_if({item_id} <> '') as n_answered "
+            "from staging.incoming_responses as incoming inner join raw.batches as batches using (batch_id) "
+            "where not batches.is_staged group by all "
+            "having n_unknown >= $fewest and n_unknown >= $share * n_answered order by all",
+            {"item": item_id, "fewest": RECODED_ANSWERS, "share": RECODED_SHARE},
+        ):
+            error = BadInputError(
+                f"item {item_id} is coded otherwise than in the mapping (recoded): {n_unknown:,} of its {n_answered:,} "
+                "answers are none of the options",
+                place=f"{file_name}, rule {item_id}_in_range",
+                remedy="write its texts under codes (or missing), or, when the questionnaire has changed, "
+                "another mapping for the new version",
+            )
+            refused.append(RefusedBatch(batch_id, "responses", file_name, error))
+    return refused
 
 
 def forget_batch(warehouse: Warehouse, feed: str, batch_id: str) -> None:

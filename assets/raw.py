@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 
 from assets.inbox import InboxFile, Refusal, plan_inbox
+from assets.instrument_fit import check_fit
 from assets.mappings import FEEDS, load_mappings
 from assets.readers import READERS
 from assets.readers.door import arrive
@@ -36,6 +37,7 @@ def take_in(warehouse: Warehouse, file: InboxFile) -> int:
     """
     feed = file.mapping.feed
     source = READERS[file.mapping.format](file)
+    check_fit(file, source)
     with warehouse.beside() as (beside, catalog):
         n_read = arrive(beside, file, source)
         arriving = f"{catalog}.arriving"

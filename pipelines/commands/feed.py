@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -74,7 +75,8 @@ def add(
     if not yes:
         _ask(found)
     place.feeds.mkdir(parents=True, exist_ok=True)
-    target.write_text(mapping_text(file.name, seen, found, columns), encoding="utf-8")
+    text = mapping_text(file.name, seen, found, columns) + fingerprint_text(seen, source, found)
+    target.write_text(text, encoding="utf-8")
     load_mappings(place.feeds)  # what is written can be read
     output.print(f"Wrote {target}", soft_wrap=True, highlight=False)
     for question in found.open_questions:
@@ -218,6 +220,25 @@ def mapping_text(file_name: str, seen: InboxFile, found: Guess, columns: list[Co
     lines.append(f"# Not taken in, {len(unmapped)} columns:")
     lines += [f"#   {_clipped(column, 100)}" for column in unmapped]
     return "\n".join(lines) + "\n"
+
+
+def fingerprint_text(seen: InboxFile, source: Source, found: Guess) -> str:
+    """The lines of the mapping by which a later export with other questions is told from this one."""
+    from assets.instrument_fit import columns_like_items, fingerprint_of
+
+    mapping = replace(
+        seen.mapping,
+        columns=dict(found.columns),
+        made_from={ours: tuple(parts) for ours, parts in found.made_from.items()},
+        items=dict(found.items),
+    )
+    prints = {item_id: _quoted(text) for item_id, text in fingerprint_of(mapping, source).items()}
+    lines = _block("fingerprint", prints, {})
+    if lines:
+        lines.insert(0, "# An export whose questions are no longer these is refused, with the difference named.")
+        alike = columns_like_items(mapping, source)
+        lines += [f"not_items: [{', '.join(map(_quoted, alike))}]"] if alike else []
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _block(key: str, pairs: Mapping[str, str], reasons: Mapping[str, str]) -> list[str]:
