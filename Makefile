@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 
-.PHONY: demo test lint serve dev bench coverage clean
+.PHONY: demo test lint serve dev bench coverage formats clean
 
 $(VENV)/.made: uv.lock pyproject.toml
 	@command -v uv >/dev/null 2>&1 || [ -x .uv/bin/uv ] || { $(PYTHON) -m venv .uv && .uv/bin/pip install --quiet uv; }
@@ -33,9 +33,13 @@ dev: $(VENV)/.made  ## Dagster's own pages, with sensor and schedule at work
 
 bench: $(VENV)/.made  ## time and memory of a run on a million responses against bare DuckDB
 	@$(BIN)/python -m tests.bench.whole_run
+	@$(BIN)/python -m tests.bench.readers
 
 coverage: $(VENV)/.made  ## truth against estimates on demo seeds 1-5
 	@$(BIN)/python -m tests.bench.coverage
+
+formats: $(VENV)/.made  ## every real file of ../shared/data/formats through mend feed add and mend check
+	@$(BIN)/python -m tests.bench.formats
 
 clean:  ## remove what these commands made
 	rm -rf $(VENV) .uv demo .mypy_cache .pytest_cache .ruff_cache

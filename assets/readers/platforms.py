@@ -122,10 +122,10 @@ def read_limesurvey_vv(file: InboxFile) -> Source:
     names = [name.strip() for name in records[1]]
     columns = positions(file, names, "row 2 (the codes)")
     for name, position in list(columns.items()):
-        text = position
+        text = f"coalesce({position}, '')"  # shown and left blank
         for token, character in VV_TOKENS.items():
             text = f"replace({text}, {quoted(token)}, {quoted(character)})"
-        columns[name] = f"case when {position} <> {quoted(VV_NOT_SHOWN)} then {text} end"
+        columns[name] = f"case when {position} is distinct from {quoted(VV_NOT_SHOWN)} then {text} end"
     if "submitdate" in columns:
         submitted = f"coalesce({columns['submitdate']}, '')"
         columns[STATUS] = f"case when {submitted} = '' then 'in_progress' else 'completed' end"
