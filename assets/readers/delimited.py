@@ -60,7 +60,7 @@ def header_records(file: InboxFile, n_records: int) -> tuple[list[list[str]], st
     with file.path.open("rb") as binary:
         start = binary.read(HEADER_BYTES)
     decoder = codecs.getincrementaldecoder("utf-8-sig" if file.encoding == "utf-8" else file.encoding)(errors="replace")
-    text = decoder.decode(start)
+    text = decoder.decode(start).removeprefix("\ufeff")  # UTF-16 keeps its mark
     best: tuple[list[list[str]], str] = ([[]], ",")
     for delimiter in DELIMITERS:
         try:

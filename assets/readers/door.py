@@ -142,6 +142,7 @@ def _readable_path(path: Path, encoding: str) -> Iterator[str]:
     def pump() -> None:
         with os.fdopen(writing, "wb") as pipe, path.open(encoding=encoding, newline="", errors="replace") as text:
             try:
+                pipe.write(text.read(CHUNK_BYTES).removeprefix("\ufeff").encode())
                 while chunk := text.read(CHUNK_BYTES):
                     pipe.write(chunk.encode())
             except BrokenPipeError:

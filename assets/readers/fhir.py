@@ -198,7 +198,14 @@ def _is_document(file: InboxFile) -> bool:
 def _look(file: InboxFile, is_document: bool) -> _Found:
     """Go through a document, or the first lines of an NDJSON file, for its items' texts and codes."""
     found = _Found({}, {})
-    for resource in _sample(file, is_document):
+    resources = list(_sample(file, is_document))
+    if resources and not any("resourceType" in resource for resource in resources):
+        raise BadInputError(
+            "this is JSON, but no FHIR: nothing in it has a resourceType",
+            place=file.path.name,
+            remedy="export QuestionnaireResponse resources, or change the format in the mapping",
+        )
+    for resource in resources:
         if resource.get("resourceType") == QUESTIONNAIRE:
             _look_at_questionnaire(resource.get("item"), found)
         for contained in _dictionaries(resource.get("contained")):

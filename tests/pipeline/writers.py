@@ -350,10 +350,10 @@ WRITTEN = (
 )
 
 
-def zip_bomb(path: Path) -> None:
-    """A workbook of which one sheet unpacks to more than a gigabyte of blanks."""
+def zip_bomb(path: Path, megabytes: int) -> None:
+    """A workbook of which one sheet unpacks to so many megabytes of blanks."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("[Content_Types].xml", "<Types/>")
         with archive.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as sheet:
-            for _ in range(1100):
+            for _ in range(megabytes):
                 sheet.write(b" " * (1 << 20))
