@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 
-.PHONY: demo test lint serve dev bench coverage formats clean
+.PHONY: demo test lint serve dev bench coverage formats fuzz clean
 
 $(VENV)/.made: uv.lock pyproject.toml
 	@command -v uv >/dev/null 2>&1 || [ -x .uv/bin/uv ] || { $(PYTHON) -m venv .uv && .uv/bin/pip install --quiet uv; }
@@ -40,6 +40,9 @@ coverage: $(VENV)/.made  ## truth against estimates on demo seeds 1-5
 
 formats: $(VENV)/.made  ## every real file of ../shared/data/formats through mend feed add and mend check
 	@$(BIN)/python -m tests.bench.formats
+
+fuzz: $(VENV)/.made  ## ten thousand spoilt files of every format: taken in with all their rows, or refused
+	@$(BIN)/python -m tests.bench.mutated_files
 
 clean:  ## remove what these commands made
 	rm -rf $(VENV) .uv demo .mypy_cache .pytest_cache .ruff_cache
