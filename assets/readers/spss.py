@@ -8,7 +8,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from datetime import datetime, timedelta
+from multiprocessing import get_context
 from typing import Any
 
 import pyreadstat
@@ -17,6 +20,8 @@ from assets.inbox import InboxFile
 from assets.readers.door import CHUNK_ROWS, Source
 from trust.errors import BadInputError
 
+LONGEST_SECONDS = 300.0
+"""A chunk of a good file takes a second or two; after this long the library does not come back."""
 EPOCH = datetime(1582, 10, 14)  # noqa: DTZ001 - SPSS counts seconds of a calendar without time zones
 DAYS = ("DATE", "ADATE", "EDATE", "JDATE", "SDATE", "QYR", "MOYR", "WKYR")
 MOMENTS = ("DATETIME", "YMDHMS")
@@ -47,35 +52,51 @@ def read_spss(file: InboxFile) -> Source:
     )
 
 
-def _meta(file: InboxFile) -> Any:
-    meta = None
+_apart: list[ProcessPoolExecutor] = []
+
+
+def _read(path: str, options: dict[str, Any]) -> tuple[Any, Any]:
+    """Runs in the process apart: the data, if asked for, and what the file says about itself."""
+    return pyreadstat.read_sav(path, **options)  # type: ignore[no-any-return]
+
+
+def _read_apart(file: InboxFile, **options: Any) -> tuple[Any, Any]:
+    """Read in a process of its own: some damaged files end the library, and it would take the run with it.
+
+    Raises BadInputError for a file that cannot be read, whether the library says so or does not live to say it.
+    """
+    if not _apart:
+        _apart.append(ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")))
+    found = None
     try:
-        _, meta = pyreadstat.read_sav(str(file.path), metadataonly=True)
+        found = _apart[0].submit(_read, str(file.path), options).result(timeout=LONGEST_SECONDS)
+    except (BrokenProcessPool, TimeoutError):
+        for process in list((_apart[0]._processes or {}).values()):
+            process.kill()
+        _apart.pop().shutdown(wait=False, cancel_futures=True)
     except Exception:  # pyreadstat raises errors of its own C library, whose text can quote the file
-        meta = None
-    if meta is None:
+        found = None
+    if found is None:
         raise _unreadable(file)
-    return meta
+    return found
+
+
+def _meta(file: InboxFile) -> Any:
+    return _read_apart(file, metadataonly=True)[1]
 
 
 def _rows(file: InboxFile, names: list[str], types: dict[str, str]) -> Iterator[Sequence[str | None]]:
     kinds = [re.sub(r"[\d.]+$", "", types.get(name, "")) for name in names]
     offset = 0
     while True:
-        data: Any = None
-        try:
-            data, _ = pyreadstat.read_sav(
-                str(file.path),
-                user_missing=True,
-                disable_datetime_conversion=True,
-                row_offset=offset,
-                row_limit=CHUNK_ROWS,
-                output_format="dict",
-            )
-        except Exception:  # as above
-            data = None
-        if data is None:
-            raise _unreadable(file)
+        data, _ = _read_apart(
+            file,
+            user_missing=True,
+            disable_datetime_conversion=True,
+            row_offset=offset,
+            row_limit=CHUNK_ROWS,
+            output_format="dict",
+        )
         columns = [[_text(value, kind) for value in data[name]] for name, kind in zip(names, kinds, strict=True)]
         n_rows = len(columns[0]) if columns else 0
         yield from zip(*columns, strict=True)

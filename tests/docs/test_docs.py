@@ -56,6 +56,7 @@ EXPECTED_PAGES = {
     *(f"how-to/{name}.md" for name in ("map-your-own-file", "back-up-and-restore")),
     *(f"how-to/platforms/{name}.md" for name in ("qualtrics", "redcap", "surveymonkey", "limesurvey", "forms")),
     *(f"how-to/platforms/{name}.md" for name in ("fhir", "spss", "cahps", "excel-and-plain-files")),
+    *(f"how-to/{name}.md" for name in ("withdraw-a-file", "name-your-clinics")),
     *(f"explanation/{name}.md" for name in ("why-before-and-after-misleads", "privacy", "how-effects-are-estimated")),
     *(f"reference/{name}.md" for name in ("commands", "settings", "feeds", "instruments", "tables", "deviations")),
     "reference/exit-codes-and-messages.md",
