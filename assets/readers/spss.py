@@ -86,7 +86,7 @@ def _meta(file: InboxFile) -> Any:
 
 
 def _rows(file: InboxFile, names: list[str], types: dict[str, str]) -> Iterator[Sequence[str | None]]:
-    kinds = [re.sub(r"[\d.]+$", "", types.get(name, "")) for name in names]
+    kinds = [re.sub(r"[\d.]+$", "", types.get(name) or "") for name in names]
     offset = 0
     while True:
         data, _ = _read_apart(
