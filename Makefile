@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 
 .PHONY: demo test lint serve dev bench bench-group-time bench-interrupted-series bench-false-alarms cases coverage \
-	truth kill pages clean
+	truth formats fuzz kill pages clean
 
 $(VENV)/.made: uv.lock pyproject.toml
 	@command -v uv >/dev/null 2>&1 || [ -x .uv/bin/uv ] || { $(PYTHON) -m venv .uv && .uv/bin/pip install --quiet uv; }
@@ -38,6 +38,7 @@ bench: $(VENV)/.made  ## time and memory of a run on a million responses against
 	@$(BIN)/python -m tests.bench.control_charts
 	@$(BIN)/python -m tests.bench.instrument_health
 	@$(BIN)/python -m tests.bench.interrupted_series
+	@$(BIN)/python -m tests.bench.readers
 	@$(MAKE) --no-print-directory bench-group-time
 
 bench-group-time: $(VENV)/.made  ## group-time effects beside two peers: same numbers, time, memory
@@ -64,6 +65,12 @@ pages: demo  ## every page of the demo in headless Chromium, wide and narrow
 
 truth: $(VENV)/.made  ## error rates on made-up hospitals whose truth is known; writes docs/explanation/error-rates.md
 	@$(BIN)/python -m tests.bench.truth
+
+formats: $(VENV)/.made  ## every real file of ../shared/data/formats through mend feed add and mend check
+	@$(BIN)/python -m tests.bench.formats
+
+fuzz: $(VENV)/.made  ## ten thousand spoilt files of every format: taken in with all their rows, or refused
+	@$(BIN)/python -m tests.bench.mutated_files
 
 clean:  ## remove what these commands made
 	rm -rf $(VENV) .uv .truth demo .mypy_cache .pytest_cache .ruff_cache

@@ -11,28 +11,49 @@ from typing import Any
 
 import dagster as dg
 
-from assets.inbox import InboxFile, plan_inbox
+from assets.inbox import InboxFile, Refusal, plan_inbox
+from assets.instrument_fit import check_fit
 from assets.mappings import FEEDS, load_mappings
 from assets.readers import READERS
+from assets.readers.door import arrive
 from assets.warehouse import Warehouse, WarehouseResource
+from trust.errors import BadInputError
 
 
 def known_batches(warehouse: Warehouse) -> frozenset[str]:
-    """SHA-256 of every file ever taken in."""
-    return frozenset(batch_id for (batch_id,) in warehouse.rows("select batch_id from raw.batches"))
+    """SHA-256 of every file ever taken in, withdrawn ones included: none of them is taken in again."""
+    return frozenset(
+        batch_id
+        for (batch_id,) in warehouse.rows(
+            "select batch_id from raw.batches union all select batch_id from raw.withdrawn_batches"
+        )
+    )
 
 
 def take_in(warehouse: Warehouse, file: InboxFile) -> int:
-    """Read one file into its raw table and the ledger; returns the rows read."""
+    """Read one file into its raw table and the ledger; returns the rows read, those set aside by status included.
+
+    Raises BadInputError for a file that cannot be read: then nothing of it is in the warehouse.
+    """
     feed = file.mapping.feed
-    n_read = READERS[file.mapping.format](warehouse, file)
-    warehouse.execute(
-        # rows keep the file's order, but inside a transaction their numbers do not begin at 0
-        f"insert into raw.{feed} by name select $batch_id as batch_id, "
-        "rowid - (select min(rowid) from arriving) + 1 as row_number, * from arriving",
-        {"batch_id": file.sha256},
-    )
-    warehouse.execute("drop table arriving")
+    source = READERS[file.mapping.format](file)
+    check_fit(file, source)
+    with warehouse.beside() as (beside, catalog):
+        n_read = arrive(beside, file, source)
+        arriving = f"{catalog}.arriving"
+        row_number = f"rowid - (select min(rowid) from {arriving}) + 1 as row_number"
+        warehouse.execute(
+            f"insert into raw.{feed} by name select $batch_id as batch_id, {row_number}, * exclude (set_aside_rule) "
+            f"from {arriving} where set_aside_rule is null",
+            {"batch_id": file.sha256},
+        )
+        if source.set_aside:
+            warehouse.execute(
+                f"insert into quarantine.rows by name select $feed as feed, $batch_id as batch_id, {row_number}, "
+                f"{FEEDS[feed].key} as row_key, set_aside_rule as rule from {arriving} "
+                "where set_aside_rule is not null",
+                {"feed": feed, "batch_id": file.sha256},
+            )
     warehouse.execute(
         "insert into raw.batches select $batch_id, coalesce(max(batch_number), 0) + 1, $feed, $mapping, "
         "$file_name, $n_bytes, $encoding, $taken_in_at, $n_read, false from raw.batches",
@@ -42,7 +63,7 @@ def take_in(warehouse: Warehouse, file: InboxFile) -> int:
             "mapping": file.mapping.name,
             "file_name": file.path.name,
             "n_bytes": file.n_bytes,
-            "encoding": file.encoding,
+            "encoding": source.encoding,
             "taken_in_at": datetime.now(UTC).replace(tzinfo=None),
             "n_read": n_read,
         },
@@ -64,9 +85,15 @@ def raw_asset(feed: str) -> dg.AssetsDefinition:
             workspace = warehouse.workspace
             mappings = load_mappings(workspace.feeds)
             plan = plan_inbox(workspace.inbox, mappings, known_batches(open_warehouse))
-            files = [file for file in plan.new if file.mapping.feed == feed]
-            rows = [take_in(open_warehouse, file) for file in files]
-        yield dg.MaterializeResult(metadata={"n_files": len(files), "n_rows": sum(rows)})
+            refusals = [refusal for refusal in plan.refused if refusal.feed == feed]
+            rows = []
+            for file in (file for file in plan.new if file.mapping.feed == feed):
+                try:
+                    rows.append(take_in(open_warehouse, file))
+                except BadInputError as error:
+                    refusals.append(Refusal(file.path, feed, error))
+            warehouse.refuse(refusals)
+        yield dg.MaterializeResult(metadata={"n_files": len(rows), "n_rows": sum(rows), "n_refused": len(refusals)})
 
     return take_in_feed
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
@@ -42,6 +42,10 @@ would hide others, and many clinics by many kinds would end with nothing to see.
 
 NOT_RELEASED = frozenset({"core.settings"})
 
+INPUT_FIELDS = ("sha256", "feed", "mapping", "n_bytes", "encoding")
+ACCOUNT = ("read", "kept", "quarantined", "set_aside", "superseded")
+"""What became of every row read: the first is the sum of the others."""
+
 
 @cache
 def code_version() -> str:
@@ -62,16 +66,22 @@ def lock_hash() -> str:
     return hashlib.sha256(lock.read_bytes() if lock.is_file() else b"").hexdigest()
 
 
-def fingerprint(workspace: Workspace, batch_ids: list[str]) -> str:
-    """What a release follows from: the files taken in, in order; the settings; the code; the libraries."""
+def fingerprint(workspace: Workspace, batch_ids: Sequence[str], withdrawn: Sequence[str]) -> str:
+    """What a release follows from: the files taken in, in order, and taken back; settings; code; libraries."""
     parts = [
         *batch_ids,
+        *(f"withdrawn {batch_id}" for batch_id in withdrawn),
         repr(workspace.settings()),
         code_version(),
         lock_hash(),
         *(
             hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in [*sorted(workspace.feeds.glob("*.yml")), workspace.wording_file, workspace.truth_file]
+            for path in [
+                *sorted(workspace.feeds.glob("*.yml")),
+                workspace.wording_file,
+                workspace.units_file,
+                workspace.truth_file,
+            ]
             if path.is_file()
         ),
     ]
@@ -179,9 +189,8 @@ def about(warehouse: Warehouse, release_id: str, minimum_cell: int) -> dict[str,
     n_answered_visits = int(
         warehouse.value("select count(distinct visit_id) from core.responses semi join core.visits using (visit_id)")
     )
-    read, kept, quarantined, superseded = warehouse.rows(
-        "select coalesce(sum(n_read), 0)::bigint, coalesce(sum(n_kept), 0)::bigint, "
-        "coalesce(sum(n_quarantined), 0)::bigint, coalesce(sum(n_superseded), 0)::bigint from core.batches"
+    account = warehouse.rows(
+        f"select {', '.join(f'coalesce(sum(n_{name}), 0)::bigint' for name in ACCOUNT)} from core.batches"
     )[0]
     # a broken row rule has done its work: its rows are set aside and counted; a rule across tables has no such way out
     n_rules, n_failed = warehouse.rows(
@@ -207,10 +216,7 @@ def about(warehouse: Warehouse, release_id: str, minimum_cell: int) -> dict[str,
         "is_trust_scale": bool(is_trust),
         "is_made_up": settings.is_made_up,
         "code_version": code_version(),
-        "rows_read": read,
-        "rows_kept": kept,
-        "rows_quarantined": quarantined,
-        "rows_superseded": superseded,
+        **{f"rows_{name}": count for name, count in zip(ACCOUNT, account, strict=True)},
         "n_rules": n_rules,
         "n_rules_failed": n_failed,
         "minimum_cell": minimum_cell,
@@ -231,9 +237,12 @@ def publish(warehouse: Warehouse) -> str | None:
 
     workspace = warehouse.workspace
     batches = warehouse.rows("select batch_id, feed, mapping, n_bytes, encoding from raw.batches order by batch_number")
-    print_of_state = fingerprint(workspace, [batch[0] for batch in batches])
+    withdrawn = warehouse.rows(
+        "select batch_id, feed, mapping, n_bytes, encoding from raw.withdrawn_batches order by batch_id"
+    )
+    print_of_state = fingerprint(workspace, [batch[0] for batch in batches], [batch[0] for batch in withdrawn])
     manifest = current_manifest(workspace)
-    if not batches or (manifest and manifest["fingerprint"] == print_of_state):
+    if not (batches or withdrawn) or (manifest and manifest["fingerprint"] == print_of_state):
         return None
     for unfinished in workspace.releases.glob(".building-*"):
         shutil.rmtree(unfinished)
@@ -255,10 +264,9 @@ def publish(warehouse: Warehouse) -> str | None:
         "fingerprint": print_of_state,
         "code_version": facts["code_version"],
         "lock_sha256": lock_hash(),
-        "inputs": [
-            dict(zip(("sha256", "feed", "mapping", "n_bytes", "encoding"), batch, strict=True)) for batch in batches
-        ],
-        "rows": {name: facts[f"rows_{name}"] for name in ("read", "kept", "quarantined", "superseded")},
+        "inputs": [dict(zip(INPUT_FIELDS, batch, strict=True)) for batch in batches],
+        "withdrawn": [dict(zip(INPUT_FIELDS, batch, strict=True)) for batch in withdrawn],
+        "rows": {name: facts[f"rows_{name}"] for name in ACCOUNT},
         "rules": json.loads(
             warehouse.frame("select rule, subject, n_broken, is_blocking from marts.rule_results order by all").to_json(
                 orient="records"

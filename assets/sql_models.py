@@ -20,9 +20,9 @@ from assets.registry import items_frame
 from assets.warehouse import DECIMALS, SCHEMAS, SQL, Warehouse, WarehouseResource
 
 INCREMENTAL = frozenset({"core.scores"})
-"""Tables that take only batches they do not hold yet; all others are rebuilt."""
+"""Tables that take only responses they do not hold yet, and drop those that no longer count; others are rebuilt."""
 
-VIEWS = frozenset({"core.visits", "core.answers"})
+VIEWS = frozenset({"core.visits", "core.answers", "core.response_history"})
 """Tables that are staging seen otherwise, row for row: the warehouse keeps the query, a release the rows."""
 
 STOPS_THE_RUN = "-- Stops the run."
@@ -82,13 +82,14 @@ def build(warehouse: Warehouse, model: SqlModel) -> int | None:
         _forget_if_changed(warehouse, model)
         warehouse.execute(f"create table if not exists {model.name} as select * from ({model.text}) limit 0")
         warehouse.execute(
-            f"delete from {model.name} where (response_id, batch_id) in "
-            "(select response_id, batch_id from staging.responses where is_superseded)"
+            f"delete from {model.name} as held where not exists (select 1 from staging.responses as responses "
+            "where not responses.is_superseded and responses.response_id = held.response_id "
+            "and responses.batch_id = held.batch_id)"
         )
         return int(
             warehouse.value(
                 f"insert into {model.name} by name select * from ({model.text}) "
-                f"where batch_id not in (select distinct batch_id from {model.name})"
+                f"anti join (select distinct response_id, batch_id from {model.name}) using (response_id, batch_id)"
             )
         )
     return int(warehouse.value(f"create or replace table {model.name} as {rounded(warehouse, model)}"))
@@ -104,8 +105,9 @@ def rounded(warehouse: Warehouse, model: SqlModel) -> str:
 
 
 def _forget_if_changed(warehouse: Warehouse, model: SqlModel) -> None:
-    """Drop an incremental table that was made by another version of its query or of the items."""
-    version = hashlib.sha256((model.text + items_frame().to_csv()).encode()).hexdigest()
+    """Drop an incremental table that was made by another version of its query, of the items or of what answers mean."""
+    options = warehouse.value("select coalesce(bit_xor(hash(*columns(*))), 0) from staging.item_options")
+    version = hashlib.sha256((model.text + items_frame().to_csv() + str(options)).encode()).hexdigest()
     made_by = warehouse.value("select version from raw.model_versions where model = $model", {"model": model.name})
     if made_by != version:
         warehouse.execute(f"drop table if exists {model.name}")

@@ -10,6 +10,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,7 +19,9 @@ import pandas as pd
 from dagster import ConfigurableResource, InitResourceContext
 from pydantic import PrivateAttr
 
-from assets.mappings import ITEM_IDS
+from assets.inbox import Refusal
+from assets.mappings import FEEDS, ITEM_IDS
+from assets.refusals import refuse
 from assets.workspace import Workspace
 from trust.errors import MendError, NoRoomError, RunInProgressError
 from trust.pseudonym import BLANKS, pads
@@ -67,6 +70,9 @@ def type_by_name(column: str) -> str:
     if column.endswith(endings) or column in NUMBERS:
         return "double"
     return "varchar"
+
+
+_numbers = count(1)
 
 
 class RunLock:
@@ -154,6 +160,30 @@ class Warehouse:
         )
 
     @contextmanager
+    def beside(self) -> Iterator[tuple[Warehouse, str]]:
+        """A second connection, working in a database in memory, and the name by which this one reads its tables.
+
+        An error in a transaction ends the transaction. A file is read on the second connection, so that one that
+        turns out bad does not undo what the run has done.
+        """
+        catalog = (
+            f"beside_{next(_numbers)}"  # never used twice: a transaction keeps the first look it took at a database
+        )
+        home = self.value("select current_database()")
+        macro = self.value("select macro_definition from duckdb_functions() where function_name = 'pseudonym'")
+        cursor = self.connection.cursor()
+        try:
+            cursor.execute(f"attach ':memory:' as {catalog}")
+            cursor.execute(f"use {catalog}")
+            cursor.execute(f"create temporary macro pseudonym(identifier) as {macro}")
+            cursor.execute("set timezone = 'UTC'")
+            yield Warehouse(cursor, self.workspace), catalog
+        finally:
+            cursor.execute(f'use "{home}"')
+            cursor.execute(f"detach {catalog}")
+            cursor.close()
+
+    @contextmanager
     def guarded(self, what: str) -> Iterator[None]:
         """Turn a database error into one message without its text: DuckDB's errors can quote a value."""
         problem: MendError | None = None
@@ -212,8 +242,8 @@ def make_schemas(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"create schema if not exists {schema}")
     for path in sorted([*(SQL / "raw").glob("*.sql"), *(SQL / "quarantine").glob("*.sql")]):
         connection.execute(path.read_text(encoding="utf-8"))
-    for item_id in ITEM_IDS:
-        connection.execute(f"alter table raw.responses add column if not exists {item_id} varchar")
+    for column in (*FEEDS["responses"].columns, *ITEM_IDS):
+        connection.execute(f"alter table raw.responses add column if not exists {column} varchar")
 
 
 def load_encodings(connection: duckdb.DuckDBPyConnection) -> None:
@@ -240,6 +270,9 @@ class WarehouseResource(ConfigurableResource):  # type: ignore[type-arg]
     _warehouse: Warehouse | None = PrivateAttr(default=None)
     _has_failed: bool = PrivateAttr(default=False)
     _is_committed: bool = PrivateAttr(default=False)
+
+    refusals: ClassVar[list[Refusal]] = []
+    """The files that the run in this process did not take in; the command line shows them."""
 
     announce: ClassVar[Callable[[str], None]] = staticmethod(lambda step: None)
     """Called with the name of each step as it begins; the command line shows it."""
@@ -286,6 +319,12 @@ class WarehouseResource(ConfigurableResource):  # type: ignore[type-arg]
         except BaseException:
             self._has_failed = True
             raise
+
+    def refuse(self, refusals: Sequence[Refusal]) -> None:
+        """Put refused files aside, and remember them for whoever started the run."""
+        for refusal in refusals:
+            refuse(self.workspace, refusal)
+            WarehouseResource.refusals.append(refusal)
 
     def commit(self) -> None:
         """Make what the run did so far last: called once, when everything is computed, before the release.

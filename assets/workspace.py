@@ -81,6 +81,16 @@ class Workspace:
         return self.root / "inbox"
 
     @property
+    def refused(self) -> Path:
+        """Files that could not be taken in, each with its reason beside it."""
+        return self.inbox / "refused"
+
+    @property
+    def units_file(self) -> Path:
+        """The table of clinic names: alias and the clinic it stands for; a workspace need not have one."""
+        return self.root / "units.csv"
+
+    @property
     def feeds(self) -> Path:
         return self.root / "feeds"
 

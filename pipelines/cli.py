@@ -22,13 +22,15 @@ from assets.workspace import Workspace, make_workspace
 from pipelines.commands.adjust import adjust
 from pipelines.commands.chart import chart
 from pipelines.commands.estimate import estimate
+from pipelines.commands.feed import app as feed_app
 from pipelines.commands.funnel import funnel
 from pipelines.commands.reliability import reliability
 from pipelines.commands.weight import weight
+from pipelines.commands.withdraw import withdraw
 from trust.errors import EXIT_INTERNAL_ERROR, BadInputError, MendError, SettingsError, StorageError
 
 EXIT_CODES = """\
-Exit codes: 0 done · 1 internal error · 2 bad settings · 3 bad input stopped the run ·
+Exit codes: 0 done · 1 internal error · 2 bad settings · 3 bad input: a file was refused ·
 4 another run is in progress · 5 the disk is full or the workspace cannot be read or written
 """
 
@@ -130,9 +132,10 @@ def check(
     ),
     as_json: Annotated[bool, typer.Option("--json", help="For a program to read.")] = False,
 ) -> None:
-    """Look at files without taking them in: rows that would be kept, set aside (by rule) or corrected.
+    """Look at files without taking them in: rows that would be kept, quarantined or set aside (by rule) or corrected.
 
-    Nothing is written. Exit code 3 when a file could not be taken in at all.
+    Rows read are rows kept, quarantined and set aside; columns that no mapping names are listed. Nothing is written.
+    Exit code 3 when a file could not be taken in at all.
     """
     from pipelines.checking import check_files
 
@@ -142,15 +145,21 @@ def check(
     if as_json:
         output.print_json(json.dumps([result.as_dict() for result in results]))
     else:
-        table = Table("file", "feed", "rows", "kept", "set aside", title="What would happen")
-        table.add_column("why", overflow="fold")
+        table = Table(
+            "file", "format", "rows", "kept", "quarantined", "set aside", "corrected", title="What would happen"
+        )
+        table.add_column("why, and columns not taken in", overflow="fold")
         for result in results:
-            reasons = "\n".join(f"{rule}: {count}" for rule, count in result.broken_rules.items())
+            rules = {**result.quarantined_by_rule, **result.set_aside_by_reason}
+            reasons = [result.problem, result.note, *(f"{rule}: {count}" for rule, count in rules.items())]
+            if result.columns_not_mapped:
+                reasons.append(f"not taken in: {', '.join(result.columns_not_mapped)}")
+            counts = (result.n_read, result.n_kept, result.n_quarantined, result.n_set_aside, result.n_corrected)
             table.add_row(
                 escape(result.file_name),
-                result.feed or "",
-                *(f"{count:,}" for count in (result.n_read, result.n_kept, result.n_quarantined)),
-                escape(result.problem or result.note or reasons),
+                result.format or "",
+                *(f"{count:,}" for count in counts),
+                escape("\n".join(reason for reason in reasons if reason)),
             )
         output.print(table)
     if any(result.problem for result in results):
@@ -161,9 +170,11 @@ def check(
 def run(folder: WorkspaceArgument = Path(".")) -> None:
     """Take in what is new in the inbox and publish a release.
 
-    The same file twice is taken in once. When nothing is new, nothing changes. A run that is stopped, by a broken
-    rule or a power cut, leaves everything as it was before.
+    The same file twice is taken in once. When nothing is new, nothing changes. A file that cannot be taken in goes to
+    inbox/refused with its reason, the others are taken in, and the command ends with 3. A run that is stopped, by a
+    power cut for example, leaves everything as it was before.
     """
+    from pipelines.report import account_words, refusal_words, unknown_unit_lines
     from pipelines.runs import run as run_pipeline
 
     workspace = _open(folder)
@@ -183,18 +194,22 @@ def run(folder: WorkspaceArgument = Path(".")) -> None:
             soft_wrap=True,
             highlight=False,
         )
+    for refusal in outcome.refused:
+        errors.print(escape(refusal_words(refusal)), soft_wrap=True, highlight=False, style="red")
+    for line in unknown_unit_lines(workspace):
+        errors.print(escape(line), soft_wrap=True, highlight=False)
     if outcome.release_id is None:
         output.print("Nothing new. The current release stands.")
-        return
-    rows = outcome.rows
-    output.print(
-        f"{len(outcome.plan.new)} files taken in. In all: {rows['read']:,} rows read = {rows['kept']:,} kept + "
-        f"{rows['quarantined']:,} quarantined + {rows['superseded']:,} superseded.",
-        soft_wrap=True,
-        highlight=False,
-    )
-    output.print(f"Release {outcome.release_id}", highlight=False)
-    output.print(f"Overview page: {workspace.current / 'site' / 'index.html'}", soft_wrap=True, highlight=False)
+    else:
+        output.print(
+            f"{outcome.n_taken_in} files taken in. In all: {account_words(outcome.rows)}.",
+            soft_wrap=True,
+            highlight=False,
+        )
+        output.print(f"Release {outcome.release_id}", highlight=False)
+        output.print(f"Overview page: {workspace.current / 'site' / 'index.html'}", soft_wrap=True, highlight=False)
+    if outcome.refused:
+        raise typer.Exit(BadInputError.exit_code)
 
 
 @app.command()
@@ -255,6 +270,8 @@ app.command()(weight)
 app.command()(chart)
 app.command()(funnel)
 app.command()(reliability)
+app.command()(withdraw)
+app.add_typer(feed_app, name="feed")
 
 
 def main() -> None:

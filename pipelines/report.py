@@ -6,6 +6,7 @@ Reading a finished release belongs here. Making one does not.
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,9 +14,12 @@ import duckdb
 from rich import box
 from rich.table import Table
 
-from assets.inbox import plan_inbox
-from assets.mappings import load_mappings
-from assets.release import current_manifest
+from assets.contracts import UNIT_RULE
+from assets.inbox import Refusal, list_files, plan_inbox
+from assets.mappings import FEEDS, load_mappings
+from assets.refusals import REASON
+from assets.release import ACCOUNT, current_manifest
+from assets.units import load_units, unknown_units
 from assets.warehouse import SQL, RunLock
 from assets.workspace import Workspace
 from pipelines.runs import ledger
@@ -76,7 +80,8 @@ def status_lines(workspace: Workspace) -> list[str]:
     try:
         with RunLock(workspace.lock_file):
             known = ledger(workspace)
-            plan = plan_inbox(workspace.inbox, load_mappings(workspace.feeds), frozenset(known))
+            plan = plan_inbox(workspace.inbox, load_mappings(workspace.feeds), known.known)
+            units = unknown_unit_lines(workspace)
     except RunInProgressError:
         return [*lines, "A run is in progress."]
     manifest = current_manifest(workspace)
@@ -84,18 +89,63 @@ def status_lines(workspace: Workspace) -> list[str]:
         lines.append("No release yet.")
     else:
         made = datetime.fromtimestamp((workspace.current / "manifest.json").stat().st_mtime, tz=UTC).astimezone()
-        rows = manifest["rows"]
         lines.append(f"Release {manifest['release_id']}, made {made:%d %b %Y %H:%M}.")
-        lines.append(
-            f"{len(manifest['inputs'])} files: {rows['read']:,} rows read = {rows['kept']:,} kept + "
-            f"{rows['quarantined']:,} quarantined + {rows['superseded']:,} superseded."
-        )
+        lines.append(f"{len(manifest['inputs'])} files: {account_words(manifest['rows'])}.")
         lines.append(f"Overview page: {workspace.current / 'site' / 'index.html'}")
     lines.append(
         f"Inbox: {len(plan.new)} new, {len(plan.known)} taken in before, {len(plan.unmatched)} without a mapping."
     )
     lines += [f"  new: {file.path.name} ({file.mapping.feed})" for file in plan.new]
     lines += [f"  no mapping fits: {path.name}" for path in plan.unmatched]
+    lines += [f"  cannot be taken in: {refusal.path.name}: {refusal.error.message}" for refusal in plan.refused]
+    n_refused = sum(path.name.endswith(REASON) for path in list_files(workspace.refused))
+    if n_refused:
+        lines.append(f"Refused: {n_refused} files in {workspace.refused}, each with its reason beside it.")
+    if known.withdrawn:
+        lines.append(f"Withdrawn: {len(known.withdrawn)} files; `mend withdraw BATCH --undo` lets one come again.")
+    return lines + units
+
+
+def account_words(rows: Mapping[str, int]) -> str:
+    """What became of every row read, as a sum."""
+    parts = " + ".join(f"{rows[name]:,} {name.replace('_', ' ')}" for name in ACCOUNT[1:])
+    return f"{rows['read']:,} rows read = {parts}"
+
+
+def refusal_words(refusal: Refusal) -> str:
+    """Why a file was not taken in, and where it is now."""
+    where = (
+        f"It is in inbox/refused, with its reason in {refusal.path.name}{REASON}."
+        if refusal.is_final
+        else "It stays in the inbox for the next run."
+    )
+    return f"{refusal.path.name} was not taken in: {refusal.error}\n{where}"
+
+
+def unknown_unit_lines(workspace: Workspace) -> list[str]:
+    """The clinic names that are not in units.csv, how many rows wait for them, and the nearest known names."""
+    units = load_units(workspace.units_file)
+    if not units or not workspace.warehouse_file.exists():
+        return []
+    names: list[tuple[str, str, int]] = []
+    with duckdb.connect(str(workspace.warehouse_file), read_only=True) as connection:
+        for feed in FEEDS:
+            names += [
+                (feed, name, n_rows)
+                for name, n_rows in connection.execute(
+                    f"select trim(raw.clinic_id), count(*) from raw.{feed} as raw semi join "
+                    "(select batch_id, row_number from quarantine.rows where feed = $feed and rule = $rule) "
+                    "using (batch_id, row_number) group by all order by all",
+                    {"feed": feed, "rule": UNIT_RULE},
+                ).fetchall()
+            ]
+    lines = []
+    for unit in unknown_units(names, units):
+        nearest = ", ".join(f"'{name}'" for name in unit.nearest)
+        lines.append(
+            f"{unit.n_rows:,} rows of {unit.feed} wait for the clinic '{unit.name}', which units.csv does not name; "
+            + (f"nearest: {nearest}" if nearest else "no known name is like it")
+        )
     return lines
 
 

@@ -6,16 +6,19 @@ Starting, watching and cleaning up after runs belong here. Printing is in `cli`.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import dagster as dg
 import duckdb
 
-from assets.inbox import InboxPlan, plan_inbox
+from assets.inbox import InboxPlan, Refusal, plan_inbox
 from assets.mappings import load_mappings
+from assets.refusals import refuse
 from assets.release import current_manifest, fingerprint
-from assets.warehouse import RunLock, WarehouseResource, is_no_room
+from assets.warehouse import RunLock, Warehouse, WarehouseResource, is_no_room, make_schemas, open_warehouse
+from assets.withdrawal import Batch, allow_again, withdraw
 from assets.workspace import Workspace
 from pipelines.automation import JOB_NAME
 from trust.errors import MendError, NoRoomError, StorageError
@@ -28,27 +31,49 @@ UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.Dags
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """How a run ended: what the inbox held, and the release it made (None: nothing was new)."""
+    """How a run ended: what the inbox held, the release it made (None: nothing was new), the files it refused."""
 
     plan: InboxPlan
     release_id: str | None
     rows: dict[str, int]
+    refused: tuple[Refusal, ...] = ()
+
+    @property
+    def n_taken_in(self) -> int:
+        """Files that were new and are in the warehouse now."""
+        refused = {refusal.path for refusal in self.refused}
+        return sum(file.path not in refused for file in self.plan.new)
 
 
-def ledger(workspace: Workspace) -> list[str]:
-    """SHA-256 of every file taken in so far, in the order in which it was."""
+@dataclass(frozen=True)
+class Ledger:
+    """SHA-256 of every file taken in so far, in the order in which it was, and of those taken back since."""
+
+    taken_in: tuple[str, ...] = ()
+    withdrawn: tuple[str, ...] = ()
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Files that are not taken in again."""
+        return frozenset(self.taken_in + self.withdrawn)
+
+
+def ledger(workspace: Workspace) -> Ledger:
+    """What the warehouse says was taken in and taken back; empty where there is no warehouse yet."""
     if not workspace.warehouse_file.exists():
-        return []
+        return Ledger()
     try:
         with duckdb.connect(str(workspace.warehouse_file), read_only=True) as connection:
-            return [
-                batch_id
-                for (batch_id,) in connection.execute(
-                    "select batch_id from raw.batches order by batch_number"
-                ).fetchall()
+            lists = [
+                tuple(batch_id for (batch_id,) in connection.execute(query).fetchall())
+                for query in (
+                    "select batch_id from raw.batches order by batch_number",
+                    "select batch_id from raw.withdrawn_batches order by batch_id",
+                )
             ]
+            return Ledger(*lists)
     except duckdb.CatalogException:
-        return []  # a first run that never got as far as its ledger
+        return Ledger()  # a first run that never got as far as its ledger
     except duckdb.Error as error:
         unreadable = type(error).__name__
     raise StorageError(
@@ -61,22 +86,63 @@ def ledger(workspace: Workspace) -> list[str]:
 def run(workspace: Workspace, announce: Callable[[str], None] = lambda step: None) -> RunOutcome:
     """Take in what is new in the inbox and publish a release; nothing happens when nothing is new.
 
-    Raises a MendError: SettingsError, BadInputError, RunInProgressError or StorageError.
+    Files that cannot be taken in are put aside and named in the outcome; the run goes on without them. Raises a
+    MendError: SettingsError, BadInputError (a rule across tables is broken), RunInProgressError or StorageError.
     """
     workspace.settings()
     workspace.key()
     with RunLock(workspace.lock_file):
         known = ledger(workspace)
-        plan = plan_inbox(workspace.inbox, load_mappings(workspace.feeds), frozenset(known))
-        manifest = current_manifest(workspace)
-        is_current = not known or (manifest is not None and manifest["fingerprint"] == fingerprint(workspace, known))
+        plan = plan_inbox(workspace.inbox, load_mappings(workspace.feeds), known.known)
+        before = current_manifest(workspace)
+        is_current = not known.known or (
+            before is not None and before["fingerprint"] == fingerprint(workspace, known.taken_in, known.withdrawn)
+        )
         if not plan.new and is_current:
-            return RunOutcome(plan, None, {})
+            for refusal in plan.refused:
+                refuse(workspace, refusal)
+            return RunOutcome(plan, None, {}, plan.refused)
+        WarehouseResource.refusals.clear()
         _run_in_process(workspace, announce)
-        manifest = current_manifest(workspace)
-        if manifest is None:
-            return RunOutcome(plan, None, {})
-        return RunOutcome(plan, manifest["release_id"], manifest["rows"])
+        refused = tuple(WarehouseResource.refusals)
+        after = current_manifest(workspace)
+        if after is None or (before is not None and after["fingerprint"] == before["fingerprint"]):
+            return RunOutcome(plan, None, {}, refused)
+        return RunOutcome(plan, after["release_id"], after["rows"], refused)
+
+
+def withdraw_batch(
+    workspace: Workspace, named: str, announce: Callable[[str], None] = lambda step: None
+) -> tuple[Batch, RunOutcome]:
+    """Take a whole file back and publish what is left; returns the batch and how the run after it ended.
+
+    Killed in between, the next run publishes what is left.
+    """
+    with RunLock(workspace.lock_file):
+        with _open_for_change(workspace) as warehouse:
+            batch = withdraw(warehouse, named)
+        return batch, run(workspace, announce)
+
+
+def allow_batch_again(workspace: Workspace, named: str) -> Batch:
+    """Let a file that was withdrawn be taken in again by the next run."""
+    with RunLock(workspace.lock_file), _open_for_change(workspace) as warehouse:
+        return allow_again(warehouse, named)
+
+
+@contextmanager
+def _open_for_change(workspace: Workspace) -> Iterator[Warehouse]:
+    """The warehouse inside one transaction, outside a run: committed when nothing is raised."""
+    connection = open_warehouse(workspace)
+    try:
+        warehouse = Warehouse(connection, workspace)
+        with warehouse.guarded("withdraw"):
+            connection.execute("begin")
+            make_schemas(connection)
+            yield warehouse
+            connection.execute("commit")
+    finally:
+        connection.close()
 
 
 def _run_in_process(workspace: Workspace, announce: Callable[[str], None]) -> None:

@@ -42,9 +42,13 @@ class SettingsError(MendError):
 
 
 class BadInputError(MendError):
-    """An input file stopped the run; nothing of it was taken in."""
+    """An input file could not be taken in: it is refused, and nothing of it is kept."""
 
     exit_code: ClassVar[int] = 3
+
+
+class FileInUseError(BadInputError):
+    """A file was written to while it was read: it is left where it is, and the next run looks at it again."""
 
 
 class RunInProgressError(MendError):

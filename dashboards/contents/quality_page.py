@@ -52,7 +52,8 @@ def quality_page(marts: Marts) -> Page:
 
 def _rows_section(marts: Marts) -> Section:
     """What came in, what was kept."""
-    facts = {name: marts.fact(name) for name in ("rows_read", "rows_kept", "rows_quarantined", "rows_superseded")}
+    account = ("rows_read", "rows_kept", "rows_quarantined", "rows_set_aside", "rows_superseded")
+    facts = {name: marts.fact(name) for name in account}
     share_known = marts.fact("response_share")
     of = plural(marts.fact("n_visits"), "visit", "visits") if marts.fact("n_visits") else "an unknown number of visits"
     failed, rules = marts.fact("n_rules_failed"), marts.fact("n_rules")
@@ -78,8 +79,8 @@ def _rows_section(marts: Marts) -> Section:
         sentences.append(
             f"{plural(facts['rows_read'], 'row was', 'rows were')} read: {count(facts['rows_kept'])} kept, "
             f"{count(facts['rows_quarantined'])} set aside because they broke a rule, "
-            f"{count(facts['rows_superseded'])} replaced "
-            "by a later correction or a copy of a row already taken in."
+            f"{count(facts['rows_set_aside'])} left out as copies, tests, unfinished or entered in error, "
+            f"{count(facts['rows_superseded'])} replaced or taken back by a later row."
         )
     sentences.append(f"The data run from {date(marts.fact('first_date'))} to {date(marts.fact('as_of_date'))}.")
     panel = Panel("rows", sentences=tuple(sentences), measures=measures)

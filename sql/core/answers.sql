@@ -4,7 +4,7 @@ with
 responses as (
     select batch_id, mapping, response_id, columns(* exclude (
         batch_id, batch_number, row_number, mapping, response_id, visit_id, patient_id, provider_id, clinic_id,
-        answered_at, answered_date, channel, comment, is_superseded
+        answered_at, answered_date, time_zone, channel, status, comment, is_superseded, superseded_reason
     ))
     from staging.responses
     where not is_superseded

@@ -18,6 +18,7 @@ placed as (
         coalesce(visits.provider_id, responses.provider_id) as provider_id,
         coalesce(visits.clinic_id, responses.clinic_id) as clinic_id,
         responses.answered_at,
+        responses.time_zone,
         responses.answered_date,
         coalesce(visits.visit_date, responses.answered_date) as experience_date,
         responses.channel,

@@ -12,7 +12,7 @@ calendar as (
 ),
 
 batches as (
-    select feed, n_read, n_kept, n_quarantined, n_superseded from core.batches
+    select feed, n_read, n_kept, n_quarantined, n_set_aside, n_superseded from core.batches
 ),
 
 quarantined as (
@@ -227,6 +227,7 @@ rows_read as (
         sum(n_read) as n_read,
         sum(n_kept) as n_kept,
         sum(n_quarantined) as n_quarantined,
+        sum(n_set_aside) as n_set_aside,
         sum(n_superseded) as n_superseded,
     from batches
     group by feed
@@ -257,19 +258,67 @@ quarantine_findings as (
     left join rows_read using (feed)
 ),
 
--- 4. Every row read is kept, set aside or replaced.
+-- 4. Rows set aside because they do not count, whatever they say: repeated, tests, unfinished, entered in error.
+aside as (
+    select 'responses' as feed, superseded_reason from staging.responses
+    union all
+    select 'visits', superseded_reason from staging.visits
+    union all
+    select 'interventions', superseded_reason from staging.interventions
+    union all
+    select 'breaches', superseded_reason from staging.breaches
+    union all
+    select 'commitments', superseded_reason from staging.commitments
+),
+
+aside_counts as (
+    select feed, superseded_reason, count(*) as n_flagged
+    from aside
+    where superseded_reason not in ('corrected', 'withdrawn')
+    group by all
+),
+
+aside_findings as (
+    select
+        'set_aside' as check_id,
+        aside_counts.feed as subject,
+        null as period_start,
+        rows_read.n_read as n_rows,
+        aside_counts.n_flagged,
+        case when aside_counts.n_flagged > 0.05 * rows_read.n_read then 'warn' else 'note' end as status,
+        case when aside_counts.n_flagged < calendar.minimum_cell
+            then format('A few of the {:,} rows of {} do not count: ', cast(rows_read.n_read as bigint), aside_counts.feed)
+            else format(
+                '{:,} of {:,} rows of {} do not count: ',
+                aside_counts.n_flagged, cast(rows_read.n_read as bigint), aside_counts.feed
+            )
+        end || case aside_counts.superseded_reason
+            when 'repeated' then 'they stand twice in their file, word for word.'
+            when 'duplicate' then 'the same patient answered the same questionnaire about the same visit twice.'
+            when 'entered_in_error' then 'the source says that they were entered in error.'
+            when 'in_progress' then 'they were not finished.'
+            when 'preview' then 'they are previews of the survey.'
+            when 'test' then 'they are tests of the survey.'
+            when 'spam' then 'the source says that they are spam.'
+        end as sentence,
+    from aside_counts
+    cross join calendar
+    left join rows_read using (feed)
+),
+
+-- 5. Every row read is kept, set aside or replaced.
 accounting_findings as (
     select
         'row_accounting' as check_id,
         feed as subject,
         null as period_start,
         n_read as n_rows,
-        abs(n_read - n_kept - n_quarantined - n_superseded) as n_flagged,
-        case when n_read = n_kept + n_quarantined + n_superseded then 'ok' else 'warn' end as status,
+        abs(n_read - n_kept - n_quarantined - n_set_aside - n_superseded) as n_flagged,
+        case when n_read = n_kept + n_quarantined + n_set_aside + n_superseded then 'ok' else 'warn' end as status,
         format(
             case
-                when n_read = n_kept + n_quarantined + n_superseded
-                    then 'All {:,} rows of {} are accounted for: kept, set aside by a rule, '
+                when n_read = n_kept + n_quarantined + n_set_aside + n_superseded
+                    then 'All {:,} rows of {} are accounted for: kept, set aside by a rule or as a duplicate or test, '
                         || 'or replaced by a later correction.'
                 else 'Not all {:,} rows of {} are accounted for: some were neither kept, nor set aside, nor replaced.'
             end,
@@ -278,7 +327,7 @@ accounting_findings as (
     from rows_read
 ),
 
--- 5. Answers about a visit that is not on record.
+-- 6. Answers about a visit that is not on record.
 visit_counts as (
     select
         sum(responses.n_responses) as n_rows,
@@ -320,7 +369,7 @@ visit_findings as (
     cross join calendar
 ),
 
--- 6. Channel mix: the share of one channel in a quarter against the quarter before.
+-- 7. Channel mix: the share of one channel in a quarter against the quarter before.
 channel_quarters as (
     select channels.channel, quarters.quarter_start, quarters.n_quarter, coalesce(counts.n_responses, 0) as n_channel
     from (
@@ -396,7 +445,7 @@ channel_findings as (
     having not exists (select 1 from channel_mix) and sum(n_responses) > 0
 ),
 
--- 7. Questionnaires with too few answers to be scored.
+-- 8. Questionnaires with too few answers to be scored.
 score_findings as (
     select
         'not_scorable' as check_id,
@@ -422,7 +471,7 @@ score_findings as (
     cross join calendar
 ),
 
--- 8. The mix of those who answer around a roll-out: the three months before it against the three from it on.
+-- 9. The mix of those who answer around a roll-out: the three months before it against the three from it on.
 rollouts as (
     select
         strategy_id,
@@ -558,6 +607,40 @@ mix_all_clear as (
     having count(*) > 0 and not exists (select 1 from mix_shifts)
 ),
 
+-- 10. Answers that look like test entries, named by their rows; they still count.
+suspicious as (
+    select * from marts.suspicious_responses
+),
+
+suspicious_runs as (
+    select
+        suspicious.batch_id,
+        any_value(named.mapping) as mapping,
+        any_value(named.n_read) as n_read,
+        count(*) as n_flagged,
+        min(suspicious.row_number) as first_row,
+        max(suspicious.row_number) as last_row,
+        min(suspicious.answered_at) as first_at,
+        max(suspicious.answered_at) as last_at,
+    from suspicious
+    inner join core.batches as named using (batch_id)
+    group by suspicious.batch_id
+),
+
+suspicious_findings as (
+    select
+        'suspicious_answers' as check_id,
+        mapping as subject,
+        cast(date_trunc('month', first_at) as date) as period_start,
+        n_read as n_rows,
+        n_flagged,
+        'warn' as status,
+        'Suspicious: rows ' || first_row || ' to ' || last_row || ' of a file of ' || replace(mapping, '_', ' ')
+        || ' give the best possible answer to every question, each at another clinic, within minutes on '
+        || strftime(first_at, '%d %B %Y') || ': they look like test entries, and they still count.' as sentence,
+    from suspicious_runs
+),
+
 findings as (
     select * from break_findings
     union all
@@ -566,6 +649,8 @@ findings as (
     select * from share_findings
     union all
     select * from quarantine_findings
+    union all
+    select * from aside_findings
     union all
     select * from accounting_findings
     union all
@@ -578,6 +663,8 @@ findings as (
     select * from mix_findings
     union all
     select * from mix_all_clear
+    union all
+    select * from suspicious_findings
 ),
 
 result as (

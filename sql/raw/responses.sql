@@ -9,5 +9,6 @@ create table if not exists raw.responses (
     clinic_id varchar,
     answered_at varchar,
     channel varchar,
+    status varchar,
     comment varchar,
 )

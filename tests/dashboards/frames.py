@@ -98,6 +98,7 @@ def about(**changes: Any) -> dict[str, Any]:
         "rows_read": 91204,
         "rows_kept": 90950,
         "rows_quarantined": 214,
+        "rows_set_aside": 0,
         "rows_superseded": 40,
         "n_rules": 48,
         "n_rules_failed": 0,
@@ -907,7 +908,8 @@ def without_strategies(n_clinics: int = 1) -> tuple[dict[str, DataFrame], dict[s
         rows_read=3882,
         rows_kept=3726,
         rows_quarantined=0,
-        rows_superseded=156,
+        rows_set_aside=156,
+        rows_superseded=0,
     )
     return frames, facts
 

@@ -54,7 +54,9 @@ EXPECTED_PAGES = {
     "tutorial.md",
     *(f"how-to/{name}.md" for name in ("query-the-data", "read-the-quarantine", "schedule-it")),
     *(f"how-to/{name}.md" for name in ("map-your-own-file", "back-up-and-restore", "estimate-from-your-own-table")),
-    "how-to/check-your-questionnaire.md",
+    *(f"how-to/platforms/{name}.md" for name in ("qualtrics", "redcap", "surveymonkey", "limesurvey", "forms")),
+    *(f"how-to/platforms/{name}.md" for name in ("fhir", "spss", "cahps", "excel-and-plain-files")),
+    *(f"how-to/{name}.md" for name in ("withdraw-a-file", "name-your-clinics", "check-your-questionnaire")),
     *(f"explanation/{name}.md" for name in ("why-before-and-after-misleads", "privacy", "how-effects-are-estimated")),
     *(f"reference/{name}.md" for name in ("commands", "settings", "feeds", "instruments", "tables", "deviations")),
     "reference/exit-codes-and-messages.md",
@@ -216,7 +218,8 @@ def commands() -> dict[str, dict[str, Any]]:
     return {
         name: {
             option: parameter.default
-            for parameter in command.params
+            for part in (command, *getattr(command, "commands", {}).values())  # mend feed has commands of its own
+            for parameter in part.params
             if parameter.param_type_name == "option" and not parameter.hidden and parameter.name != "help"
             for option in parameter.opts
         }

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pytest
 
@@ -20,7 +21,9 @@ from assets.mappings import choose_mapping, load_mappings
 from assets.raw import take_in
 from assets.warehouse import Warehouse, define_pseudonym, load_encodings, make_schemas
 from assets.workspace import Workspace
-from pipelines.runs import ledger, run
+from pipelines.automation import JOB_NAME
+from pipelines.definitions import build
+from pipelines.runs import Ledger, ledger, run
 from tests.pipeline.conftest import Ran, mend, new_workspace, query
 from trust.errors import BadInputError, MendError
 
@@ -50,11 +53,7 @@ def write_empty(path: Path) -> None:
 
 
 def write_no_text(path: Path) -> None:
-    path.write_bytes(VISITS.encode() + f"V2,{SECRET}\x81".encode("latin-1") + b",D1,North,2025-03-04,,\n")
-
-
-def write_utf_16(path: Path) -> None:
-    path.write_text(VISITS + GOOD_VISIT, encoding="utf-16")
+    path.write_bytes(VISITS.encode() + f"V2,{SECRET}\x81\x01".encode("latin-1") + b",D1,North,2025-03-04,,\n")
 
 
 def write_header_twice(path: Path) -> None:
@@ -92,51 +91,105 @@ def small(small_ran: Workspace, tmp_path: Path) -> Workspace:
         (write_truncated, "line 3"),
         (write_open_quote, "quotation mark"),
         (write_empty, "the file is empty"),
-        (write_no_text, "neither UTF-8 nor Windows-1252"),
-        (write_utf_16, "UTF-16"),
+        (write_no_text, "neither UTF-8, UTF-16, Windows-1252 nor Mac-Roman"),
         (write_header_twice, "more than once"),
         (write_mostly_broken, "visit_date_readable"),
     ],
 )
-def test_a_file_that_cannot_be_taken_in_stops_the_run_and_changes_nothing(
+def test_a_file_that_cannot_be_taken_in_is_refused_and_the_run_goes_on(
     spoil: Callable[[Path], None], said: str, small: Workspace
 ) -> None:
-    release, known = small.current.resolve(), ledger(small)
-    spoil(small.inbox / "visits-bad.csv")
-    # a good file beside the bad one is taken in with the next run, not half of it now
-    (small.inbox / "visits-a-good.csv").write_text(VISITS + GOOD_VISIT)
-
-    with pytest.raises(BadInputError) as caught:
-        run(small)
-
-    message = str(caught.value)
-    assert said in message
-    assert "visits-bad.csv" in message
-    assert "What to do:" in message
-    assert SECRET not in message
-    assert small.current.resolve() == release
-    assert ledger(small) == known
-    assert not list(small.releases.glob(".building-*"))
-
-
-def test_once_the_bad_file_is_gone_the_good_one_beside_it_is_taken_in(small: Workspace) -> None:
     known = ledger(small)
+    bad = small.inbox / "visits-bad.csv"
+    spoil(bad)
+    content = bad.read_bytes()
     (small.inbox / "visits-a-good.csv").write_text(VISITS + GOOD_VISIT)
+
+    outcome = run(small)
+
+    (refusal,) = outcome.refused
+    assert refusal.path == bad
+    assert outcome.n_taken_in == 1
+    assert not bad.exists()
+    assert (small.refused / "visits-bad.csv").read_bytes() == content
+    reason = (small.refused / "visits-bad.csv.reason.txt").read_text()
+    for text in (str(refusal.error), reason):
+        assert said in text
+        assert "visits-bad.csv" in text
+        assert "What to do:" in text
+        assert SECRET not in text
+    assert len(ledger(small).taken_in) == len(known.taken_in) + 1
+    assert query(small, "select sum(n_read), sum(n_kept) from core.batches") == [(2, 2)]
+    with duckdb.connect(str(small.warehouse_file), read_only=True) as connection:
+        assert connection.execute("select batch_number from raw.batches order by 1").fetchall() == [(1,), (2,)]
+        assert connection.execute("select count(*) from quarantine.rows").fetchall() == [(0,)]
+        assert connection.execute("select count(*) from raw.visits").fetchall() == [(2,)]
+    again = run(small)
+    assert (again.release_id, again.refused) == (None, ())
+
+
+def test_a_refused_file_alone_changes_nothing_else(small: Workspace) -> None:
+    release, known = small.current.resolve(), ledger(small)
+    for spoil in (write_truncated, write_mostly_broken):
+        spoil(small.inbox / "visits-bad.csv")
+        outcome = run(small)
+        assert (outcome.release_id, len(outcome.refused)) == (None, 1)
+        assert small.current.resolve() == release
+        assert ledger(small) == known
+    assert sorted(path.name for path in small.refused.iterdir()) == [
+        "visits-bad-2.csv",
+        "visits-bad-2.csv.reason.txt",
+        "visits-bad.csv",
+        "visits-bad.csv.reason.txt",
+    ]
+
+
+def test_a_refused_file_is_taken_in_once_it_is_right(small: Workspace) -> None:
+    known = ledger(small)
     write_mostly_broken(small.inbox / "visits-bad.csv")
-    with pytest.raises(BadInputError):
-        run(small)
-    (small.inbox / "visits-bad.csv").unlink()
-    assert run(small).release_id is not None
-    assert len(ledger(small)) == len(known) + 1
+    assert len(run(small).refused) == 1
+    rows = [f"W{number},P{number},D1,North,2025-03-04,,\n" for number in range(90)]
+    (small.inbox / "visits-bad.csv").write_text(VISITS + "".join(rows))
+    outcome = run(small)
+    assert (outcome.n_taken_in, outcome.refused) == (1, ())
+    assert len(ledger(small).taken_in) == len(known.taken_in) + 1
 
 
-def test_the_command_ends_with_3_and_one_message_for_bad_input(small: Workspace) -> None:
+def test_killed_between_reason_and_move_the_next_run_refuses_again(small: Workspace) -> None:
+    """The reason is written first: what a kill leaves is a reason without its file, and the file in the inbox."""
+    small.refused.mkdir()
+    (small.refused / "visits-bad.csv.reason.txt").write_text("half a rea")
     write_truncated(small.inbox / "visits-bad.csv")
+    assert len(run(small).refused) == 1
+    assert "line 3" in (small.refused / "visits-bad.csv.reason.txt").read_text()
+    assert len(list(small.refused.iterdir())) == 2
+
+
+def test_the_command_ends_with_3_one_message_and_the_release_of_the_others(small: Workspace) -> None:
+    write_truncated(small.inbox / "visits-bad.csv")
+    (small.inbox / "visits-a-good.csv").write_text(VISITS + GOOD_VISIT)
     ended = mend("run", small.root)
     assert ended.returncode == 3
     assert "visits-bad.csv, line 3" in ended.stderr
+    assert "inbox/refused" in ended.stderr
+    assert "1 files taken in" in ended.stdout
     assert "Traceback" not in ended.stderr
     assert SECRET not in ended.stdout + ended.stderr
+    assert query(small, "select count(*) from core.visits") == [(2,)]
+
+
+def test_a_run_that_dagster_starts_refuses_alike(small: Workspace) -> None:
+    """What a sensor or a schedule starts: the job, without the command around it."""
+    write_mostly_broken(small.inbox / "visits-bad.csv")
+    write_truncated(small.inbox / "responses-bad.csv")
+    (small.inbox / "visits-a-good.csv").write_text(VISITS + GOOD_VISIT)
+    with dg.DagsterInstance.ephemeral() as instance:
+        ended = build(small.root).resolve_job_def(JOB_NAME).execute_in_process(instance=instance)
+    assert ended.success
+    assert query(small, "select count(*) from core.visits") == [(2,)]
+    assert {path.name for path in small.refused.iterdir()} == {
+        "visits-bad.csv", "visits-bad.csv.reason.txt", "responses-bad.csv", "responses-bad.csv.reason.txt"
+    }  # fmt: skip
 
 
 def test_check_tells_the_same_without_taking_anything_in(small: Workspace) -> None:
@@ -213,7 +266,7 @@ def test_a_file_being_written_while_it_is_read_is_not_taken_in(tmp_path: Path) -
     assert warehouse.value("select count(*) from raw.batches") == 0
 
 
-def test_a_writer_that_never_stops_ends_the_run_with_3_or_is_taken_in_whole(tmp_path: Path) -> None:
+def test_a_file_whose_writer_never_stops_is_left_for_the_next_run(tmp_path: Path) -> None:
     """A real writer beside a real run: whichever moment it hits, no half file is ever in the ledger."""
     workspace = new_workspace(tmp_path / "hospital")
     path = workspace.inbox / "visits.csv"
@@ -230,12 +283,14 @@ def test_a_writer_that_never_stops_ends_the_run_with_3_or_is_taken_in_whole(tmp_
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        with pytest.raises(BadInputError, match="changed while it was being read"):
-            run(workspace)
+        (left,) = run(workspace).refused
     finally:
         stop.set()
         writer.join()
-    assert ledger(workspace) == []
+    assert "changed while it was being read" in left.error.message
+    assert path.exists()
+    assert not workspace.refused.exists()
+    assert ledger(workspace) == Ledger()
     assert run(workspace).release_id is not None
     n_rows = path.read_text().count("\n") - 1
     assert query(workspace, "select n_read, n_kept from core.batches") == [(n_rows, n_rows)]
@@ -267,7 +322,7 @@ def test_a_full_disk_ends_with_5_and_the_release_stands(megabytes: int, copy_of_
     assert query(copy_of_ran, "select count(*) from core.visits")[0][0]
     outcome = run(copy_of_ran)
     assert outcome.release_id is not None
-    assert len(ledger(copy_of_ran)) == len(known) + 1
+    assert len(ledger(copy_of_ran).taken_in) == len(known.taken_in) + 1
 
 
 def test_every_error_of_ours_has_its_own_exit_code() -> None:

@@ -70,21 +70,23 @@ def test_every_strategy_has_an_estimate_or_a_reason_by_every_method(ran: Ran) ->
             assert estimate is not None or verdict == "cannot_tell_yet"
 
 
-def test_every_row_read_is_kept_quarantined_or_superseded(ran: Ran) -> None:
+def test_every_row_read_is_kept_quarantined_set_aside_or_superseded(ran: Ran) -> None:
     accounts = query(
         ran.workspace,
-        "select feed, n_read, n_kept, n_quarantined, n_superseded from core.batches order by feed",
+        "select feed, n_read, n_kept, n_quarantined, n_set_aside, n_superseded from core.batches order by feed",
     )
-    for feed, n_read, n_kept, n_quarantined, n_superseded in accounts:
+    for feed, n_read, n_kept, n_quarantined, n_set_aside, n_superseded in accounts:
         assert n_read == len(getattr(ran.hospital, str(feed)))
-        assert n_read == n_kept + n_quarantined + n_superseded
+        assert n_read == n_kept + n_quarantined + n_set_aside + n_superseded
     assert len(accounts) == 5
 
 
-def test_exactly_the_planted_rows_are_quarantined(ran: Ran) -> None:
-    planted = ran.hospital.planted.groupby("feed")["n_rows"].sum().to_dict()
-    found = dict(query(ran.workspace, "select feed, n_quarantined from core.batches"))
-    assert found == planted
+def test_exactly_the_planted_rows_are_quarantined_and_their_copies_set_aside(ran: Ran) -> None:
+    planted = ran.hospital.planted
+    is_copy = planted["rule"] == "duplicated_id"
+    for column, rows in (("n_quarantined", planted[~is_copy]), ("n_set_aside", planted[is_copy])):
+        found = dict(query(ran.workspace, f"select feed, {column} from core.batches"))
+        assert found == rows.groupby("feed")["n_rows"].sum().to_dict()
 
 
 def test_identifiers_are_their_hmac_under_the_key(ran: Ran) -> None:
@@ -163,7 +165,7 @@ def test_the_manifest_accounts_for_inputs_rows_rules_and_tables(ran: Ran) -> Non
         "visits", "responses", "interventions", "breaches", "commitments"
     }  # fmt: skip
     rows = manifest["rows"]
-    assert rows["read"] == rows["kept"] + rows["quarantined"] + rows["superseded"]
+    assert rows["read"] == rows["kept"] + rows["quarantined"] + rows["set_aside"] + rows["superseded"]
     assert set(manifest["tables"]) >= TABLES_OF_THE_DESIGN
     assert any(rule["n_broken"] for rule in manifest["rules"])
     assert len(manifest["lock_sha256"]) == 64

@@ -22,13 +22,12 @@ def london(shared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Wor
 
 
 def test_the_156_repeated_rows_are_set_aside(london: Workspace) -> None:
-    assert query(london, "select n_read, n_kept, n_quarantined, n_superseded from core.batches") == [
-        (3882, 3726, 156, 0)
+    assert query(london, "select n_read, n_kept, n_quarantined, n_set_aside, n_superseded from core.batches") == [
+        (3882, 3726, 0, 156, 0)
     ]
-    with duckdb.connect(str(london.warehouse_file), read_only=True) as connection:
-        assert connection.execute("select rule, count(*) from quarantine.rows group by all").fetchall() == [
-            ("response_id_not_repeated", 156)
-        ]
+    assert query(
+        london, "select superseded_reason, count(*) from core.response_history where is_superseded group by all"
+    ) == [("repeated", 156)]
 
 
 def test_top_and_positive_share_of_all_rows_received_are_the_known_ones(london: Workspace) -> None:
@@ -77,6 +76,46 @@ def test_times_of_a_london_summer_become_utc(london: Workspace) -> None:
 def test_the_pages_say_plainly_that_no_strategy_is_on_record(london: Workspace) -> None:
     overview = (london.current / "site" / "index.html").read_text(encoding="utf-8")
     assert "No strategy is on record yet" in overview
+
+
+@pytest.fixture(scope="module")
+def two_surveys(shared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Both surveys of the practices, which spell four of the eleven names differently, and one table of names."""
+    workspace = new_workspace(tmp_path_factory.mktemp("two") / "practices")
+    for path in (shared_folder / "data" / "fft_gp_london").glob("*.csv"):
+        shutil.copy(path, workspace.inbox)
+    shutil.copy(Path(__file__).with_name("london_units.csv"), workspace.units_file)
+    outcome = run(workspace)
+    assert outcome.n_taken_in == 2
+    assert outcome.refused == ()
+    return workspace
+
+
+def test_the_practices_of_both_surveys_meet(two_surveys: Workspace) -> None:
+    assert query(
+        two_surveys,
+        "select mapping, n_read, n_kept, n_quarantined, n_set_aside, n_superseded from core.batches order by all",
+    ) == [("fft_gp_practices", 3882, 3726, 0, 156, 0), ("local_gp_survey", 2266, 2264, 0, 2, 0)]
+    met = query(
+        two_surveys,
+        "select clinic_id from core.responses group by all having count(distinct batch_id) = 2",
+    )
+    assert len(met) == 11
+    assert query(two_surveys, "select count(distinct clinic_id) from core.responses") == [(11,)]
+
+
+def test_the_seeded_first_rows_of_the_second_survey_are_named_as_suspicious(two_surveys: Workspace) -> None:
+    """Ten rows are as the source describes them. The eleventh has middling answers, two hours later: it is not."""
+    assert query(
+        two_surveys,
+        "select row_number, mapping, count(distinct clinic_id) over () from marts.suspicious_responses "
+        "inner join core.batches using (batch_id) order by row_number",
+    ) == [(number, "local_gp_survey", 10) for number in range(1, 11)]
+    ((sentence, status),) = query(
+        two_surveys, "select sentence, status from marts.data_quality where check_id = 'suspicious_answers'"
+    )
+    assert status == "warn"
+    assert "rows 1 to 10 of a file of local gp survey" in str(sentence)
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,22 @@ Not here: what a questionnaire is (record.py) or how an answer becomes a score (
 from __future__ import annotations
 
 from trust.instruments.fft import FFT_2013, FFT_2020
+from trust.instruments.gp_survey import GP_SURVEY_2024
 from trust.instruments.gss_conmedic import GSS_CONMEDIC
 from trust.instruments.gss_tps5 import GSS_TPS5
 from trust.instruments.noticed import NOTICED
 from trust.instruments.record import Instrument, Item, Scale
 from trust.instruments.wfpts5 import WFPTS5
 
-INSTRUMENTS: tuple[Instrument, ...] = (WFPTS5, GSS_TPS5, GSS_CONMEDIC, FFT_2013, FFT_2020, NOTICED)
+INSTRUMENTS: tuple[Instrument, ...] = (
+    WFPTS5,
+    GSS_TPS5,
+    GSS_CONMEDIC,
+    FFT_2013,
+    FFT_2020,
+    GP_SURVEY_2024,
+    NOTICED,
+)
 """Every questionnaire and version, trust scales first."""
 
 ITEMS: dict[str, tuple[Instrument, Item]] = {

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
-MissingKind = Literal["not_answered", "does_not_apply", "do_not_know"]
+MissingKind = Literal["not_answered", "not_shown", "skipped", "does_not_apply", "do_not_know", "not_valid"]
+MISSING_KINDS: tuple[MissingKind, ...] = get_args(MissingKind)
+"""Left blank (where nobody can tell more), not shown, seen and skipped, does not apply, do not know, not valid."""
 
 
 @dataclass(frozen=True)
