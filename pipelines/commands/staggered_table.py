@@ -372,8 +372,8 @@ def staggered_table(connection: DuckDBPyConnection, columns: Columns) -> Stagger
     n = np.asarray(counts["n"], dtype=np.int64)
     expressions = ", ".join(f"{sql} as {name}" for name, sql in selected.items())
     connection.execute(
-        f"create temporary view observed as select {expressions}, {_cohort_sql(calendar, begins_at)} as cohort, "
-        f"coalesce(isnan({calendar.sql(begins_at)}), true) as is_blank from given"
+        f"create or replace temporary view observed as "
+        f"select {expressions}, {_cohort_sql(calendar, begins_at)} as cohort, coalesce(isnan({calendar.sql(begins_at)}), true) as is_blank from given"
         + ("" if there.all() else f" where coalesce({checks}, false)")
     )
     if not there.any():
@@ -493,6 +493,7 @@ def _code_sql(connection: DuckDBPyConnection, column: str, types: dict[str, str]
     if types[column] in WHOLE_NUMBERS:
         return quoted(column)
     text = f"{quoted(column)}::varchar"
+    connection.execute("drop type if exists cluster_code")
     connection.execute(f"create type cluster_code as enum (select distinct {text} from given where {text} is not null)")
     return f"enum_code({text}::cluster_code)"
 

@@ -37,22 +37,24 @@ def write_panel(path: Path, n_units: int) -> None:
     import duckdb
 
     with duckdb.connect() as connection:
-        connection.execute("set threads = 1")
-        connection.execute("select setseed(0.42)")
         connection.execute(
             f"""
             copy (
                 with units as (
-                    select unit, case when unit % 11 = 0 then 0 else 3 + 2 * (unit % 11) end as cohort,
-                        (unit * 7919) % {N_CLINICS} as clinic, random() * 3 as level
-                    from range({n_units}) as numbers (unit)
+                    select number // {N_PERIODS} as unit, (number % {N_PERIODS} + 1)::integer as period,
+                        (hash(number) % 1000000) / 1e6 as noise
+                    from range({n_units * N_PERIODS}) as numbers (number)
                 ),
-                periods as (select period::integer as period from range(1, {N_PERIODS + 1}) as numbers (period))
+                begun as (
+                    select *, (case when unit % 11 = 0 then 0 else 3 + 2 * (unit % 11) end)::integer as cohort,
+                        ((unit * 7919) % {N_CLINICS})::integer as clinic, (hash(unit) % 1000000) / 1e6 * 3 as level
+                    from units
+                )
                 select unit, period, cohort, clinic,
-                    level + period * 0.1 + sin(clinic * period) * 0.3 + random()
-                    + case when cohort > 0 and period >= cohort then 0.2 + 0.02 * (period - cohort) else 0 end
+                    level + period * 0.1 + sin(clinic * period) * 0.3 + noise
+                        + case when cohort > 0 and period >= cohort then 0.2 + 0.02 * (period - cohort) else 0 end
                     as outcome
-                from units cross join periods order by unit, period
+                from begun
             ) to '{path}' (format parquet)
             """
         )
