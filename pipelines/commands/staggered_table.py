@@ -371,10 +371,14 @@ def staggered_table(connection: DuckDBPyConnection, columns: Columns) -> Stagger
     there = np.asarray(counts["is_complete"], dtype=np.bool_)
     n = np.asarray(counts["n"], dtype=np.int64)
     expressions = ", ".join(f"{sql} as {name}" for name, sql in selected.items())
+    complete_rows = "" if there.all() else f"where coalesce({checks}, false)"
     connection.execute(
-        f"create or replace temporary view observed as "
-        f"select {expressions}, {_cohort_sql(calendar, begins_at)} as cohort, coalesce(isnan({calendar.sql(begins_at)}), true) as is_blank from given"
-        + ("" if there.all() else f" where coalesce({checks}, false)")
+        f"""
+        create or replace temporary view observed as
+        select {expressions}, {_cohort_sql(calendar, begins_at)} as cohort,
+            coalesce(isnan({calendar.sql(begins_at)}), true) as is_blank
+        from given {complete_rows}
+        """
     )
     if not there.any():
         raise Refused("No row has a value in every column that is needed.")
