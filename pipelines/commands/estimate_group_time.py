@@ -42,6 +42,8 @@ NO_SPREAD_IN_ONE = "The outcomes behind it did not differ, so chance cannot be m
 BASE_ITSELF = "The base period measured from itself: zero by construction."
 FEW_DRAWS = 50
 LARGE_CRITICAL_VALUE = 7.0
+FEW_CLUSTERS = 40
+"""Clusters below which an error that sums over them is too small."""
 
 
 @dataclass
@@ -215,6 +217,10 @@ def _effects(table: StaggeredTable, design: StaggeredDesign, asked: Asked, warni
             warnings.append(f"Groups with fewer than {n_needed} units, whose errors are too small: {named}.")
     if effects.n_clusters is not None and effects.n_clusters < 2:
         raise Refused("There is only one cluster, so there is no telling chance from change.")
+    if effects.n_clusters is not None and effects.n_clusters < FEW_CLUSTERS:
+        warnings.append(
+            f"Only {effects.n_clusters} clusters: with fewer than {FEW_CLUSTERS} these errors are too small."
+        )
     return effects
 
 

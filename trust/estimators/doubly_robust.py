@@ -31,6 +31,9 @@ TRIMMED_FROM = 0.995
 NEWTON_STEPS = 50
 """Steps of Newton's method after which a propensity model counts as not converged."""
 
+UNITS_AT_ONCE = 8_192
+"""Units (or clusters) whose influence on every effect is in memory as a matrix at a time."""
+
 SEPARATED = (
     "The covariates tell this group and its comparison (almost) fully apart, so there is nobody to compare with."
 )
@@ -113,12 +116,12 @@ def effects_from_units(design: StaggeredDesign, units: Units, adjustment: Adjust
     else:
         counts = np.ones(n)
 
+    by_column = sparse.csc_array(influence)
+
     def parts() -> Iterator[tuple[FloatArray, FloatArray | None]]:
-        crossed = np.outer(np.asarray(influence @ counts).ravel(), constant)
-        gram = (
-            (influence @ influence.T).toarray() + crossed + crossed.T + counts @ counts * np.outer(constant, constant)
-        )
-        yield np.eye(gram.shape[0]), gram
+        for start in range(0, counts.size, UNITS_AT_ONCE):
+            stop = min(start + UNITS_AT_ONCE, counts.size)
+            yield by_column[:, start:stop].toarray() + np.outer(constant, counts[start:stop]), None
 
     return Effects(
         design=design,
