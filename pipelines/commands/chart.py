@@ -497,7 +497,7 @@ def _reasons(options: Options, drawn: _Drawn) -> list[str]:
         reason[~np.isfinite(found.center)] = "No value, so there is no median."
         return list(reason)
     no_limits = ~np.isfinite(found.lower) | ~np.isfinite(found.upper)
-    reason[no_limits] = "No limits can be drawn here."
+    reason[no_limits] = "No two neighbouring points have a value, so their ups and downs are not known."
     reason[no_limits & (found.n_points < 2)] = "Limits need at least two points with a value: one has no ups and downs."
     if kind in OF_SUBGROUPS:
         reason[no_limits & (points.n < 2)] = "A single row at this time has no spread."
@@ -518,7 +518,7 @@ def _in_words(rows: list[dict[str, Value]], options: Options) -> dict[str, Any]:
 
     latest: dict[str, dict[str, Value]] = {}
     for row in rows:
-        if row["value"] is not None and row["center"] is not None:
+        if row["value"] is not None and "reason" not in row:
             latest[str(row.get("group", ""))] = row
     said = {
         name: variation_in_words(str(row["special_cause"]), str(row["variation"]), bool(row["is_trial"]))

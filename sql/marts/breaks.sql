@@ -97,7 +97,8 @@ channel_moves as (
     where n_before >= 30 and n_after >= 30
 ),
 
--- More than ten points, and more than chance; of neighbouring months the one with the largest move.
+-- More than ten points, and more than chance; of neighbouring months the one with the largest move. Five standard
+-- errors, because thousands of months, channels and clinics are looked at, and a false break costs a chart its limits.
 channel_shifts as (
     select
         *,
@@ -107,7 +108,7 @@ channel_shifts as (
     from channel_moves
     qualify
         move > 0.1
-        and move > 3 * sqrt(pooled_share * (1 - pooled_share) * (1 / n_before + 1 / n_after))
+        and move > 5 * sqrt(pooled_share * (1 - pooled_share) * (1 / n_before + 1 / n_after))
         and move = largest_move
 ),
 

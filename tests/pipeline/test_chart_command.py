@@ -122,6 +122,13 @@ def test_a_missing_value_has_no_place_in_limits_and_breaks_a_step(tmp_path: Path
     assert rows[0]["upper_limit"] == pytest.approx(5 + 2.66 * 1)
 
 
+def test_values_without_a_neighbour_have_no_limits_and_say_so(tmp_path: Path) -> None:
+    found = run(tmp_path, months([1, "NA", 3]), *XMR)
+    assert "neighbouring points" in found["rows"][0]["reason"]
+    assert found["rows"][0]["upper_limit"] is None
+    assert "variation" not in found["settings"]
+
+
 def test_a_zero_denominator_has_a_reason_and_leaves_the_others(tmp_path: Path) -> None:
     lines = ["when,x,n", "1,3,10", "2,0,0", "3,4,10", "4,5,10"]
     found = run(tmp_path, lines, "--kind", "p", "--value", "x", "--denominator", "n", "--date", "when")

@@ -39,6 +39,11 @@ def breaks(paper: list[int], email: list[int]) -> list[tuple[str, str]]:
         ([8, 2, 7, 3, 2, 8], [2, 8, 3, 7, 8, 2], []),  # ten answers a month: chance alone moves them so far
         ([100] * 4 + [0] * 4, [0] * 4 + [100] * 4, ["05"]),  # one channel after the other
         ([100] * 8, [0] * 8, []),
+        (
+            [20] * 4 + [11] * 4,
+            [20] * 4 + [29] * 4,
+            [],
+        ),  # 22 points among 120 answers: fewer than four standard errors
         ([90] * 3 + [10] * 6 + [90] * 3, [10] * 3 + [90] * 6 + [10] * 3, ["04", "10"]),  # there and back
     ],
 )
