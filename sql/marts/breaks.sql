@@ -6,7 +6,7 @@ calendar as (
     select cast(date_trunc('month', as_of_date) as date) as last_month from core.calendar
 ),
 
-responses as (
+responses as not materialized (
     select
         response_id,
         clinic_id,
@@ -29,16 +29,21 @@ collection_breaks as (
 ),
 
 -- 2. Found: another channel. The three months from a month on against the three before it.
-channel_cells as (
-    select 'organisation' as unit_level, 'all' as unit_id, period_start, channel, count(*) as n_responses
+clinic_cells as (
+    select clinic_id, period_start, channel, count(*) as n_responses
     from responses
     where channel is not null
     group by all
-    union all
-    select 'clinic', clinic_id, period_start, channel, count(*)
-    from responses
-    where channel is not null and clinic_id is not null
+),
+
+channel_cells as (
+    select 'organisation' as unit_level, 'all' as unit_id, period_start, channel, sum(n_responses) as n_responses
+    from clinic_cells
     group by all
+    union all
+    select 'clinic', clinic_id, period_start, channel, n_responses
+    from clinic_cells
+    where clinic_id is not null
 ),
 
 channel_spans as (
@@ -125,9 +130,15 @@ channel_breaks as (
 ),
 
 -- 3. Found: another version of the questionnaire, by what most answers of a month used.
+-- Most scales have one version only: then no answer has to be looked at.
+scales as (
+    select scale_id from core.scores group by scale_id having min(instrument_version) <> max(instrument_version)
+),
+
 version_cells as (
     select scores.scale_id, scores.instrument_version, responses.clinic_id, responses.period_start, count(*) as n
     from core.scores as scores
+    semi join scales using (scale_id)
     inner join responses using (response_id)
     group by all
 ),
