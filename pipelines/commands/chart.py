@@ -69,8 +69,8 @@ def chart(
     file: Annotated[
         Path | None, typer.Argument(metavar="[FILE]", help="A CSV or Parquet file, one row per point.")
     ] = None,
-    value: Annotated[str, typer.Option(help="Column of the value; above a denominator, of the count.")] = "",
-    date: Annotated[str, typer.Option(help="Column of the date, month, year or sequence number.")] = "",
+    value: Annotated[str | None, typer.Option(help="Column of the value; above a denominator, of the count.")] = None,
+    date: Annotated[str | None, typer.Option(help="Column of the date, month, year or sequence number.")] = None,
     kind: Annotated[str, typer.Option(help=KIND_HELP)] = AUTO,
     denominator: Annotated[
         str | None, typer.Option(help="Column of what the count is out of, or of the answers behind a value.")
@@ -114,8 +114,8 @@ def chart(
     from pipelines.commands.given_table import columns_of, given_table
     from pipelines.commands.printing import print_result
 
-    missing = [flag for flag, name in (("--value", value), ("--date", date)) if not name]
-    if missing:
+    if not value or not date:
+        missing = [flag for flag, name in (("--value", value), ("--date", date)) if not name]
         raise SettingsError(f"a chart needs {' and '.join(missing)}", remedy="name a column of the table")
     options = Options(
         kind=_kind(kind),

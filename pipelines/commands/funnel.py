@@ -24,11 +24,11 @@ def funnel(
         Path | None, typer.Argument(metavar="[FILE]", help="A CSV or Parquet file, one row per unit.")
     ] = None,
     numerator: Annotated[
-        str, typer.Option(help="Column of the count; for a ratio the observed, for a mean the mean.")
-    ] = "",
+        str | None, typer.Option(help="Column of the count; for a ratio the observed, for a mean the mean.")
+    ] = None,
     denominator: Annotated[
-        str, typer.Option(help="Column of what it is out of; for a ratio the expected, for a mean the answers.")
-    ] = "",
+        str | None, typer.Option(help="Column of what it is out of; for a ratio the expected, for a mean the answers.")
+    ] = None,
     unit: Annotated[
         str | None, typer.Option(help="Column with the unit's name; rows of one unit are added up.")
     ] = None,
