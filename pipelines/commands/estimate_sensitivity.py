@@ -165,12 +165,15 @@ def _covariance(path: str, n: int) -> np.ndarray[Any, Any]:
     import numpy as np
     import pandas as pd
 
+    from pipelines.commands.given_table import given_table
+
     file = Path(path)
     if not file.is_file():
         raise BadInputError("there is no such file", place=path, remedy="check its name and folder")
     try:
         if file.suffix.lower() in (".parquet", ".pq"):
-            values = pd.read_parquet(file).to_numpy(dtype=np.float64)
+            with given_table(file) as connection:
+                values = connection.execute("select * from given").df().to_numpy(dtype=np.float64)
         else:
             values = pd.read_csv(file, header=None).to_numpy()
             if values.shape[0] == n + 1:

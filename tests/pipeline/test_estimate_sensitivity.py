@@ -8,6 +8,7 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -45,6 +46,17 @@ def test_intervals_by_bound_and_the_breakdown(tmp_path: Path, restriction: str, 
     assert all(earlier["low"] >= later["low"] - 1e-9 for earlier, later in pairwise(rows))
     assert rows_of(result)["original"]["estimate"] == 2.25
     assert rows_of(result)["breakdown"]["bound"] > 0
+
+
+def test_the_covariance_may_be_parquet(tmp_path: Path) -> None:
+    path = covariance(tmp_path, header=True)
+    duckdb.sql(f"copy (from read_csv('{path}', header = true)) to '{path.with_suffix('.parquet')}'")
+    options = {"outcome": "effect", "time": "month", "bounds": "1"}
+    table = written(tmp_path, TABLE)
+    csv, parquet = (
+        estimated(table, "sensitivity", **options, covariance=path.with_suffix(end)) for end in (".csv", ".parquet")
+    )
+    assert csv["rows"] == parquet["rows"]
 
 
 def test_standard_errors_alone_are_warned_of(tmp_path: Path) -> None:
