@@ -101,25 +101,14 @@ def methods_page(marts: Marts) -> Page:
         _section(
             "deviations",
             "Where this differs from what is published",
-<<<<<<< ours
-            "Control charts follow the NHS \u201cMaking data count\u201d rules for XmR charts as its "
-            "Excel tool applies them, but a new "
-            "range is only begun at a "
-            "known change in how answers are collected, and no target is judged.",
-            "Effects of roll-outs follow Callaway and Sant\u2019Anna (2021). Repairs after a breach are a sequence of "
-            "emulated trials (Hern\u00e1n and Robins, 2016), pooled in one regression, because a trial of one month "
-            "would hold a handful of patients.",
-=======
             "Control charts follow the NHS \u201cMaking data count\u201d rules, but shares and means of few "
             "answers are not drawn as XmR charts, which accuse one stable clinic in four within two years. A new "
             "range is only begun at a known change in how answers are collected, and no target is judged.",
             "Clinics beside each other are in a funnel that allows for chance and for their usual differences "
             "(Spiegelhalter, 2005), never in a league table.",
-            "Effects follow Callaway and Sant\u2019Anna (2021). For strategies that follow a breach the "
-            "comparison is made among "
-            "patients with a breach, by time since the breach, because comparing with everybody counts the "
-            "rebound as success.",
->>>>>>> theirs
+            "Effects of roll-outs follow Callaway and Sant\u2019Anna (2021). Repairs after a breach are a sequence of "
+            "emulated trials (Hern\u00e1n and Robins, 2016), pooled in one regression, because a trial of one month "
+            "would hold a handful of patients.",
             "The headline uses intervals that lie apart instead of a test of the difference: it misses "
             "small changes rather than "
             "announce chance ones.",
