@@ -42,11 +42,15 @@ def find_batch(warehouse: Warehouse, named: str, table: str = "raw.batches") -> 
     ]
     if len(found) == 1:
         return found[0]
+    if not found and table == "raw.batches":
+        raise SettingsError(
+            "no file of that name or id was taken in",
+            place=named,
+            remedy="the manifest of the release, current/manifest.json, has the ids",
+        )
     if not found:
         raise SettingsError(
-            "no file of that name or id was taken in" if table == "raw.batches" else "no such file was withdrawn",
-            place=named,
-            remedy="`mend status` lists what was; the manifest of the release has the ids",
+            "no such file was withdrawn", place=named, remedy="the manifest of the release lists those that were"
         )
     raise SettingsError(
         f"{len(found)} files fit that name or id",
