@@ -43,7 +43,10 @@ from trust.rebound_table import rebound_table
 def strategy_estimates(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult[Any]]:
     """The effect of each strategy by every method, with its verdict, or the reason why there is none."""
     with warehouse.step("marts.strategy_effects") as open_warehouse:
-        cells = open_warehouse.frame("select * from marts.strategy_cells")
+        # In one order, whatever the database did: sums of the same numbers, and the signs drawn for few clusters, stay.
+        cells = open_warehouse.frame(
+            "select * from marts.strategy_cells order by strategy_id, unit_id, period, is_started"
+        )
         findings = open_warehouse.frame("select check_id, subject, period_start, status from marts.data_quality")
         estimates, event_estimates = estimate_strategies(cells, findings)
         frames = {

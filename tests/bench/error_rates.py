@@ -5,6 +5,7 @@ Not here: making and judging hospitals (`truth.py`, `scenarios.py`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from math import sqrt
 
@@ -132,8 +133,8 @@ Nobody knows the truth of a real hospital. So `make truth` makes hospitals up wh
 of {scenarios} kinds, hides the truth, and judges each as a real one is judged: the same SQL, the same estimates, the
 same verdicts. This page is written by that command. Everything on it is a share or a mean over those hospitals.
 
-![Share of the 95 % intervals that hold the truth, by scenario and strategy. Full dots, the honest estimates, lie
-between 93 and 97 of 100 nearly everywhere; open dots, plain before and after, lie far to the left.](error-rates.svg)
+![Share of the 95 % intervals that hold the truth, by scenario and strategy: full dots for the honest estimates, open
+dots for plain before and after, and a band from 93 to 97 of 100, where the full dots should lie.](error-rates.svg)
 
 ## How to read it
 
@@ -176,7 +177,7 @@ def page(rates: pd.DataFrame, n_hospitals: int) -> str:
                 "cannot tell, or carries the warning that the two sides already differed before.\n"
             )
         text += "\n" + _table(rates[rates["scenario"] == scenario.name], bool(scenario.broken)) + "\n"
-    return text.rstrip() + "\n"
+    return re.sub(r"(\d)%", r"\1 %", text).rstrip() + "\n"
 
 
 def _table(rates: pd.DataFrame, is_broken: bool) -> str:
@@ -188,7 +189,7 @@ def _table(rates: pd.DataFrame, is_broken: bool) -> str:
         is_given = row["n_given"] > 0
         cells = [
             str(row["strategy_id"]).replace("_", " "),
-            f"{row['truth']:+.1f}",
+            f"{row['truth']:+.1f}".replace("+0.0", "0.0"),
             f"{row['bias']:+.2f} ± {row['bias_error']:.2f}" if is_given else "-",
             f"{row['rmse']:.2f}" if is_given else "-",
             f"{row['coverage']:.1%}" if is_given else "-",

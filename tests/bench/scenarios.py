@@ -93,7 +93,7 @@ SCENARIOS = (
     Scenario(
         "pre_trend",
         "Those who will begin improve anyway, and repairs go to those who will forgive: no method of ours can hold.",
-        {"effects": NONE, "pre_trend_per_month": 1.0, "resilience_sd": 8.0, "chosen_by_resilience": 1.5},
+        {"effects": NONE, "pre_trend_per_month": 1.5, "resilience_sd": 8.0, "chosen_by_resilience": 1.5},
         broken=frozenset(STRATEGY_IDS),
     ),
 )

@@ -133,7 +133,7 @@ def test_another_strategy_is_held_constant_and_one_that_always_comes_along_is_a_
     for method in METHODS:
         assert together[method].estimate is None
         assert together[method].reason.startswith("Cannot be told apart from transparency here: 9")
-        assert together[method].reason.endswith("% of patients got both.")
+        assert together[method].reason.endswith(" % of patients got both.")
 
 
 def test_the_rebound_is_what_would_have_come_back_anyway() -> None:

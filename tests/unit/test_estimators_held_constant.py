@@ -40,7 +40,7 @@ def test_effects_are_those_that_give_the_comparisons() -> None:
     assert found["empathy"].estimate == pytest.approx(0.0)
     assert found["empathy"].path[0].estimate == pytest.approx(0.0)
     assert found["empathy"].path[0].low == pytest.approx(-1.0)
-    assert found["empathy"].warnings[0].startswith("overlap: expectations came along for 50%")
+    assert found["empathy"].warnings[0].startswith("overlap: expectations came along for 50 %")
     # both comparisons move alike (covariance .25), so that their difference hardly moves: (1 - .5)^2 / .75^2 * .25
     assert found["empathy"].std_error == pytest.approx(0.5 * 0.5 / 0.75)
 
@@ -65,7 +65,7 @@ def test_one_that_always_comes_along_is_a_refusal() -> None:
     }
     found = held_constant(fits, LEVELS, ["expectations", "empathy"])
     assert found["expectations"].estimate is None
-    assert found["expectations"].reason == "Cannot be told apart from empathy here: 94% of providers got both."
+    assert found["expectations"].reason == "Cannot be told apart from empathy here: 94 % of providers got both."
     assert found["empathy"].estimate is not None
 
 

@@ -29,13 +29,13 @@ PARTLY_TOGETHER = 0.3
 
 def together_reason(other: str, share: float, units: str) -> str:
     """The refusal where two strategies are one; `share` (0-1) of those who got the one got the other."""
-    return f"Cannot be told apart from {other.replace('_', ' ')} here: {share:.0%} of {units} got both."
+    return f"Cannot be told apart from {other.replace('_', ' ')} here: {100 * share:.0f} % of {units} got both."
 
 
 def together_warning(other: str, share: float) -> str:
     """What to know where two strategies came together in part."""
     name = other.replace("_", " ")
-    return f"overlap: {name} came along for {share:.0%} more of the treated than of the others, and is held constant"
+    return f"overlap: {name} came along for {100 * share:.0f} % more of the treated than of the others, and is held constant"
 
 
 def held_constant(fits: Mapping[str, Fit], levels: Mapping[str, str], adjusted: Sequence[str]) -> dict[str, Fit]:
