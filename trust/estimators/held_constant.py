@@ -34,8 +34,8 @@ def together_reason(other: str, share: float, units: str) -> str:
 
 def together_warning(other: str, share: float) -> str:
     """What to know where two strategies came together in part."""
-    name = other.replace("_", " ")
-    return f"overlap: {name} came along for {100 * share:.0f} % more of the treated than of the others, and is held constant"
+    more = f"{other.replace('_', ' ')} came along for {100 * share:.0f} % more of the treated than of the others"
+    return f"overlap: {more}, and is held constant"
 
 
 def held_constant(fits: Mapping[str, Fit], levels: Mapping[str, str], adjusted: Sequence[str]) -> dict[str, Fit]:
