@@ -89,7 +89,7 @@ def test_every_scale_is_made_of_items_of_its_instrument_with_one_range() -> None
 
 
 def test_only_trust_scales_are_called_trust() -> None:
-    assert {i.instrument_id for i in INSTRUMENTS if i.is_trust_scale} == {"wfpts5", "gss_tps5"}
+    assert {i.instrument_id for i in INSTRUMENTS if i.is_trust_scale} == {"wfpts5", "gss_tps5", "gss_conmedic"}
     assert {i.instrument_id for i in INSTRUMENTS if i.is_validated} == {"wfpts5", "gss_tps5"}
 
 
