@@ -33,7 +33,7 @@ def _listed(reasons: tuple[str, ...]) -> str:
 
 
 def separate_what_never_counts(warehouse: Warehouse, feed: str) -> None:
-    """Split `staging.arrived_<feed>`: rows that never count into `staging.aside_<feed>`, the rest into incoming.
+    """Split `arrived_<feed>`: rows that never count into `staging.aside_<feed>`, the rest into incoming.
 
     The rest is the view `staging.incoming_<feed>`, on which the rules are checked. A row that stands twice in its
     file, word for word, counts once: the first.
@@ -41,17 +41,17 @@ def separate_what_never_counts(warehouse: Warehouse, feed: str) -> None:
     key = FEEDS[feed].key
     warehouse.execute(
         f"create or replace table staging.aside_{feed} as "
-        f"with twice as (select batch_id, {key} from staging.arrived_{feed} where superseded_reason is null "
+        f"with twice as (select batch_id, {key} from arrived_{feed} where superseded_reason is null "
         f"and {key} is not null group by all having count(*) > 1) "
-        f"select batch_id, row_number, superseded_reason from staging.arrived_{feed} "
+        f"select batch_id, row_number, superseded_reason from arrived_{feed} "
         "where superseded_reason is not null union all "
         "select batch_id, row_number, 'repeated' from ("
         f"select batch_id, row_number, {key}, hash(*columns(* exclude (row_number))) as content "
-        f"from staging.arrived_{feed} semi join twice using (batch_id, {key}) where superseded_reason is null) "
+        f"from arrived_{feed} semi join twice using (batch_id, {key}) where superseded_reason is null) "
         f"qualify row_number() over (partition by batch_id, {key}, content order by row_number) > 1"
     )
     warehouse.execute(
-        f"create or replace view staging.incoming_{feed} as select * from staging.arrived_{feed} "
+        f"create or replace view staging.incoming_{feed} as select * from arrived_{feed} "
         f"anti join staging.aside_{feed} using (batch_id, row_number)"
     )
 
@@ -64,8 +64,8 @@ def keep_valid_rows(warehouse: Warehouse, feed: str) -> int:
     columns = [
         name
         for (name,) in warehouse.rows(
-            "select column_name from information_schema.columns where table_catalog = current_database() "
-            "and table_schema = 'staging' and table_name = $table order by ordinal_position",
+            "select column_name from information_schema.columns where table_catalog = 'temp' "
+            "and table_name = $table order by ordinal_position",
             {"table": f"arrived_{feed}"},
         )
         if not name.endswith("_text") and name != "superseded_reason"
@@ -73,7 +73,7 @@ def keep_valid_rows(warehouse: Warehouse, feed: str) -> int:
     kept = ", ".join(f"arrived.{name}" for name in columns)
     valid = (
         f"select {kept}, aside.superseded_reason is not null as is_superseded, aside.superseded_reason "
-        f"from staging.arrived_{feed} as arrived "
+        f"from arrived_{feed} as arrived "
         f"left join staging.aside_{feed} as aside using (batch_id, row_number) "
         f"anti join (select batch_id, row_number from quarantine.rows where feed = '{feed}') "
         "using (batch_id, row_number)"
@@ -88,7 +88,7 @@ def keep_valid_rows(warehouse: Warehouse, feed: str) -> int:
     warehouse.execute(f"insert into staging.{feed} by name {valid}")
     return int(
         warehouse.value(
-            f"select count(*) from staging.arrived_{feed} anti join staging.aside_{feed} using (batch_id, row_number) "
+            f"select count(*) from arrived_{feed} anti join staging.aside_{feed} using (batch_id, row_number) "
             f"anti join (select batch_id, row_number from quarantine.rows where feed = '{feed}') "
             "using (batch_id, row_number)"
         )

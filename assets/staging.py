@@ -139,8 +139,7 @@ def stage(warehouse: Warehouse, feed: str) -> Staged:
     write_mapping_tables(warehouse)
     write_units(warehouse)
     send_back(warehouse, feed)
-    arrived = (SQL / "staging" / f"{feed}.sql").read_text(encoding="utf-8")
-    warehouse.execute(f"create or replace view staging.arrived_{feed} as {arrived}")
+    _type_what_arrived(warehouse, feed)
     separate_what_never_counts(warehouse, feed)
     results: list[RuleResult] = []
     refused: list[RefusedBatch] = []
@@ -150,14 +149,22 @@ def stage(warehouse: Warehouse, feed: str) -> Staged:
         results += of_files
         for batch in refused:
             forget_batch(warehouse, feed, batch.batch_id)
+        if refused:  # the batches that are left have other numbers now
+            _type_what_arrived(warehouse, feed)
     n_kept = keep_valid_rows(warehouse, feed)
+    warehouse.execute(f"drop view staging.incoming_{feed}")
+    warehouse.execute(f"drop table arrived_{feed}")
     mark(warehouse, feed)
-    for view in (f"incoming_{feed}", f"arrived_{feed}"):
-        warehouse.execute(f"drop view staging.{view}")
     for table in (f"aside_{feed}", f"repeated_{feed}", "unknown_answers", "again"):
         warehouse.execute(f"drop table if exists staging.{table}")
     warehouse.execute("update raw.batches set is_staged = true where feed = $feed", {"feed": feed})
     return Staged(tuple(results), n_kept, tuple(refused))
+
+
+def _type_what_arrived(warehouse: Warehouse, feed: str) -> None:
+    """Make the temporary table `arrived_<feed>`: typed once, because the rules look at it a hundred times."""
+    arrived = (SQL / "staging" / f"{feed}.sql").read_text(encoding="utf-8")
+    warehouse.execute(f"create or replace temporary table arrived_{feed} as {arrived}")
 
 
 def staging_asset(feed: str) -> dg.AssetsDefinition:

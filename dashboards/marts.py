@@ -6,7 +6,7 @@ How a cell is written belongs in `words.py`; what is said about it in `headline.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pandas import DataFrame, Timestamp
@@ -382,6 +382,8 @@ class Marts:
 
     frames: Mapping[str, DataFrame]
     about: Mapping[str, Any]
+    _units: dict[str, dict[Any, Any]] = field(default_factory=dict, repr=False, compare=False)
+    """Per table, where the rows of each unit stand: pages ask for hundreds of clinics, one after the other."""
 
     @classmethod
     def of(cls, frames: Mapping[str, DataFrame], about: Mapping[str, Any]) -> Marts:
@@ -395,6 +397,10 @@ class Marts:
     def rows(self, table: str, **cells: Any) -> DataFrame:
         """The rows of a table whose cells equal the given ones, in the table's own order."""
         frame = self.frames[table]
+        if "unit_id" in cells:
+            if table not in self._units:
+                self._units[table] = frame.groupby("unit_id").indices
+            frame = frame.iloc[self._units[table].get(cells.pop("unit_id"), [])]
         for column, value in cells.items():
             frame = frame[frame[column] == value]
         return frame.reset_index(drop=True)

@@ -5,8 +5,16 @@ responses as (
     select response_id, patient_id, provider_id, clinic_id, experience_date from core.responses
 ),
 
+-- A breach is the latest one until the same patient's next.
 breaches as (
-    select breach_id, patient_id, breach_date from core.breaches
+    select
+        breach_id,
+        patient_id,
+        breach_date,
+        lead(breach_date, 1, date '9999-12-31') over (
+            partition by patient_id order by breach_date, breach_id
+        ) as next_breach_date,
+    from core.breaches
 ),
 
 starts as (
@@ -24,7 +32,7 @@ starts as (
 ),
 
 of_breach as (
-    select breaches.patient_id, breaches.breach_date, starts.* exclude (unit_level, unit_id)
+    select breaches.patient_id, breaches.breach_date, breaches.next_breach_date, starts.* exclude (unit_level, unit_id)
     from breaches
     left join starts on starts.unit_level = 'patient' and starts.unit_id = breaches.breach_id
 ),
@@ -43,8 +51,10 @@ final as (
             as is_under_follow_through,
         coalesce(least(b.empathy, p.empathy, c.empathy) <= responses.experience_date, false) as is_under_empathy,
     from responses
-    asof left join of_breach as b
-        on responses.patient_id = b.patient_id and responses.experience_date >= b.breach_date
+    left join of_breach as b
+        on responses.patient_id = b.patient_id
+        and responses.experience_date >= b.breach_date
+        and responses.experience_date < b.next_breach_date
     left join starts as p on p.unit_level = 'provider' and p.unit_id = responses.provider_id
     left join starts as c on c.unit_level = 'clinic' and c.unit_id = responses.clinic_id
 )

@@ -172,3 +172,14 @@ def test_answers_with_nobody_to_compare_with_are_counted() -> None:
     n_lost = int((alone & frame["is_started"]).sum())
     expected = f"{n_lost} of {int(frame['is_started'].sum()):,} answers after the start left out"
     assert f"{expected}: nothing to compare them with" in fit["emulated_trials"].warnings
+
+
+def test_the_order_of_the_rows_changes_nothing() -> None:
+    """DuckDB's threads hand rows over in any order; the same answers must give the same estimate."""
+    frame = patients(3, effect=4.0, worst_first=0.5, n_patients=300)
+    kinds = np.array(["error", "waiting", "conduct"])
+    frame = frame.assign(breach_kind=kinds[frame["unit_id"].to_numpy() % 3])
+    one_way, other_way = (emulated_trials(cells_from_frame(rows)) for rows in (frame, frame[::-1]))
+    for method in METHODS:
+        assert one_way[method].estimate == pytest.approx(other_way[method].estimate, abs=1e-9)
+        assert one_way[method].std_error == pytest.approx(other_way[method].std_error, abs=1e-9)

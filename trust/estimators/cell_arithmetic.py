@@ -245,8 +245,12 @@ def joint_p_value(estimates: FloatArray, influence: FloatArray, freedom: float) 
 
 
 def _codes(column: pd.Series[Any], is_blank_known: bool = False) -> IntegerArray:
-    """A code from 0 for each value; a blank is a value of its own where it may occur."""
-    return np.asarray(pd.factorize(column, use_na_sentinel=not is_blank_known)[0], dtype=np.int64)
+    """A code from 0 for each value; a blank is a value of its own where it may occur.
+
+    Those that may be blank become columns of a regression, the first left out: which is first must not hang on the
+    order of the rows.
+    """
+    return np.asarray(pd.factorize(column, sort=is_blank_known, use_na_sentinel=not is_blank_known)[0], dtype=np.int64)
 
 
 def _effective_number(share: FloatArray) -> float:
