@@ -26,14 +26,14 @@ from trust.rebound_table import rebound_table
     specs=[
         dg.AssetSpec(
             ["marts", "strategy_effects"],
-            deps=[["marts", "strategy_cells"], ["marts", "data_quality"]],
+            deps=[["marts", "strategy_cells"], ["marts", "data_quality"], ["marts", "breaks"]],
             group_name="estimates",
             kinds={"python"},
             description="One row per strategy and method: how far trust moved, and the verdict.",
         ),
         dg.AssetSpec(
             ["marts", "strategy_effect_paths"],
-            deps=[["marts", "strategy_cells"], ["marts", "data_quality"]],
+            deps=[["marts", "strategy_cells"], ["marts", "data_quality"], ["marts", "breaks"]],
             group_name="estimates",
             kinds={"python"},
             description="One row per strategy, method and month since it began: how far trust moved by then.",
@@ -48,7 +48,10 @@ def strategy_estimates(warehouse: WarehouseResource) -> Iterator[dg.MaterializeR
             "select * from marts.strategy_cells order by strategy_id, unit_id, period, is_started"
         )
         findings = open_warehouse.frame("select check_id, subject, period_start, status from marts.data_quality")
-        estimates, event_estimates = estimate_strategies(cells, findings)
+        breaks = open_warehouse.frame(
+            "select unit_level, unit_id, period_start, break_kind, is_bridged from marts.breaks"
+        )
+        estimates, event_estimates = estimate_strategies(cells, findings, breaks)
         frames = {
             "strategy_effects": effects_frame(estimates),
             "strategy_effect_paths": effect_paths_frame(event_estimates),

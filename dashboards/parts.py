@@ -77,6 +77,7 @@ class Card:
     verdict: Verdict
     sentences: tuple[str, ...]
     comparison: str
+    note: str = ""
 
 
 @dataclass(frozen=True)

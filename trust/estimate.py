@@ -32,8 +32,10 @@ from trust.verdict import (
     EFFECT_THAT_MATTERS,
     MINIMUM_CLUSTERS,
     Word,
+    break_warnings,
     collection_warnings,
     judge,
+    uneven_break,
 )
 
 PRE_TREND_WARNING = 0.05
@@ -102,6 +104,7 @@ class EventEstimate:
 def estimate_strategies(
     cells: pd.DataFrame,
     findings: pd.DataFrame | None = None,
+    breaks: pd.DataFrame | None = None,
     minimum_clusters: int = MINIMUM_CLUSTERS,
     effect: float = EFFECT_THAT_MATTERS,
 ) -> tuple[list[Estimate], list[EventEstimate]]:
@@ -110,7 +113,8 @@ def estimate_strategies(
 
     `cells` are the rows of `marts.strategy_cells`; a strategy without any row is refused with that reason. A
     verdict needs at least `minimum_clusters` patients, providers or clinics on either side. `findings` are rows of
-    `marts.data_quality`: a change in how answers were collected while a strategy was followed becomes a warning.
+    `marts.data_quality` and `breaks` those of `marts.breaks`: a change in how answers were collected while a strategy
+    was followed becomes a warning, and a break that only one side of a comparison of clinics had withholds the verdict.
     `effect`: points an effect must have to matter, by which `n_needed` and "no clear change" are judged.
     """
     of_strategy = {str(strategy_id): rows for strategy_id, rows in cells.groupby("strategy_id", sort=False)}
@@ -137,11 +141,15 @@ def estimate_strategies(
         if method in PRIMARY_METHODS
         for point in fit.path
     ]
+    collected = {
+        strategy.strategy_id: _collection(of_strategy.get(strategy.strategy_id, nothing), findings, breaks)
+        for strategy in STRATEGIES
+    }
     judged = [
         _judged(
             estimate,
             fits[estimate.strategy_id][estimate.method],
-            collection_warnings(findings, _months_followed(of_strategy.get(estimate.strategy_id, nothing))),
+            collected[estimate.strategy_id],
             minimum_clusters,
             effect,
         )
@@ -277,10 +285,28 @@ def _months_followed(rows: pd.DataFrame) -> tuple[int, int] | None:
     return int(cohort.min()) - BASE_MONTHS, int(cohort.max()) + FIRST_YEAR[-1]
 
 
-def _judged(
-    estimate: Estimate, fit: Fit, collection: tuple[str, ...], minimum_clusters: int, effect: float
-) -> Estimate:
+@dataclass(frozen=True)
+class _Collection:
+    """What changed in how answers were collected while a strategy was followed: warnings, and why no verdict holds."""
+
+    warnings: tuple[str, ...]
+    uneven: str | None
+
+
+def _collection(rows: pd.DataFrame, findings: pd.DataFrame | None, breaks: pd.DataFrame | None) -> _Collection:
+    months = _months_followed(rows)
+    is_by_clinic = len(rows) > 0 and rows["unit_level"].iloc[0] == "clinic"
+    starts = rows.groupby("unit_id")["cohort"].first().astype(float)
+    return _Collection(
+        (*collection_warnings(findings, months), *break_warnings(breaks, months)),
+        uneven_break(breaks, starts, BASE_MONTHS, FIRST_YEAR[-1]) if is_by_clinic else None,
+    )
+
+
+def _judged(estimate: Estimate, fit: Fit, collection: _Collection, minimum_clusters: int, effect: float) -> Estimate:
     """The estimate with its verdict, the reason and what a careful reviewer would raise."""
+    if estimate.method == NAIVE_METHOD:
+        return replace(estimate, warnings=(*estimate.warnings, *collection.warnings))
     if not estimate.is_primary:
         return estimate
     if (
@@ -291,7 +317,7 @@ def _judged(
         or estimate.q_value is None
         or estimate.unit_level is None
     ):
-        return replace(estimate, verdict="cannot_tell_yet", warnings=(*estimate.warnings, *collection))
+        return replace(estimate, verdict="cannot_tell_yet", warnings=(*estimate.warnings, *collection.warnings))
     verdict = judge(
         estimate=estimate.estimate,
         std_error=estimate.std_error,
@@ -306,12 +332,14 @@ def _judged(
         minimum_clusters=minimum_clusters,
         effect=effect,
     )
+    if collection.uneven is not None:
+        verdict = replace(verdict, word="cannot_tell_yet", reason=collection.uneven)
     return replace(
         estimate,
         verdict=verdict.word,
         reason=verdict.reason,
         n_needed=verdict.n_needed,
-        warnings=(*_warnings(estimate.unit_level, fit), *estimate.warnings, *collection),
+        warnings=(*_warnings(estimate.unit_level, fit), *estimate.warnings, *collection.warnings),
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import pandas as pd
 from scipy import stats
@@ -39,6 +39,17 @@ COLLECTION_WARNINGS: Final = {
     "response_share": "clearly fewer visits were answered in {month}",
 }
 """Findings about the data that a reviewer would raise against an effect measured across them."""
+
+
+BREAK_WARNINGS: Final = {
+    "instrument_version": "another version of the questionnaire from {month} on",
+    "declared": "answers may not be compared with those before {month}, as the settings say",
+}
+"""Breaks of `marts.breaks` that no check of the data finds."""
+
+UNEVEN_BREAK: Final = 0.25
+"""Share of the treated clinics (less that of the comparison) collected in another way, beyond which the comparison is
+one of ways of asking: a jump of 10 points would put half of an effect that matters into the estimate."""
 
 
 @dataclass(frozen=True)
@@ -123,11 +134,70 @@ def collection_warnings(findings: pd.DataFrame | None, months: tuple[int, int] |
         rows = findings[(findings["check_id"] == check_id) & findings["status"].isin(["break", "warn"])]
         rows = rows[(rows["subject"] == "all") | (check_id == "channel_mix")]
         dates = pd.to_datetime(rows["period_start"]).dropna()
-        number = (dates.dt.year - 2000) * 12 + dates.dt.month - 1
+        number = _month_numbers(dates)
         dates = dates[(number >= months[0]) & (number <= months[1])]
         if len(dates):
             warnings.append(sentence.format(month=f"{dates.min():%B %Y}"))
     return tuple(warnings)
+
+
+def break_warnings(breaks: pd.DataFrame | None, months: tuple[int, int] | None) -> tuple[str, ...]:
+    """Breaks of the whole organisation between two calendar months that `collection_warnings` does not know of.
+
+    `breaks` has unit_level, unit_id, period_start, break_kind and is_bridged of `marts.breaks`. One sentence for each
+    kind, with its first month; one that the settings declare bridged says so.
+    """
+    if breaks is None or months is None:
+        return ()
+    warnings = []
+    for kind, sentence in BREAK_WARNINGS.items():
+        rows = breaks[(breaks["unit_level"] == "organisation") & (breaks["break_kind"] == kind)]
+        number = _month_numbers(rows["period_start"])
+        rows = rows[(number > months[0]) & (number <= months[1])].sort_values("period_start")
+        if len(rows):
+            bridge = ", bridged by a stated overlap" if bool(rows["is_bridged"].iloc[0]) else ""
+            warnings.append(sentence.format(month=f"{pd.Timestamp(rows['period_start'].iloc[0]):%B %Y}") + bridge)
+    return tuple(warnings)
+
+
+def uneven_break(breaks: pd.DataFrame | None, starts: pd.Series[float], before: int, after: int) -> str | None:
+    """Why an effect over clinics would be carried across a break that only one side had, or None.
+
+    `starts` is each clinic's first month (counted from January 2000, NaN where it never began), by clinic id; a clinic
+    is followed from `before` months ahead of it to `after` months past it. A break that all have in the same months is
+    on both sides of the comparison and falls out of it; one that more than a quarter of the treated have beyond the
+    share of those not begun (or the other way round) does not. Breaks declared bridged in the settings do not count.
+    """
+    if breaks is None or starts.notna().sum() == 0:
+        return None
+    bridged = set(_month_numbers(breaks.loc[breaks["is_bridged"].astype(bool), "period_start"]))
+    own = breaks[(breaks["unit_level"] == "clinic") & (breaks["break_kind"] != "declared")]
+    own = own.assign(month=_month_numbers(own["period_start"]))
+    own = own[~own["month"].isin(bridged) & own["unit_id"].isin(starts.index)]
+    treated = starts.dropna()
+    for month in sorted(own["month"].unique()):
+        # The same change may be found a month earlier or later, as clinics differ in how many answer.
+        broken = set(own.loc[(own["month"] - month).abs() <= 1, "unit_id"])
+        followed = treated[(treated - before < month) & (month <= treated + after)]
+        waiting = starts[starts.isna() | (starts > month)].index.difference(followed.index)
+        if followed.empty or waiting.empty:
+            continue
+        elsewhere = float(waiting.isin(list(broken)).mean())
+        surplus = float((followed.index.isin(list(broken)) - elsewhere).sum()) / len(treated)
+        if abs(surplus) > UNEVEN_BREAK:
+            side = "clinics that began it" if surplus > 0 else "clinics it is compared with"
+            when = f"{pd.Timestamp(2000 + int(month) // 12, int(month) % 12 + 1, 1):%B %Y}"
+            return (
+                f"From {when} on answers were collected in another way in many of the {side} and in few of the others, "
+                "so a change of asking cannot be told from a change in trust."
+            )
+    return None
+
+
+def _month_numbers(dates: pd.Series[Any]) -> pd.Series[int]:
+    """Months counted from January 2000."""
+    moments = pd.to_datetime(dates)
+    return (moments.dt.year - 2000) * 12 + moments.dt.month - 1
 
 
 def _what_would_tell(needed: int) -> str:

@@ -33,6 +33,7 @@ from dashboards.words import (
     share_interval,
     signed,
 )
+from trust.estimators.rebound import unit_rebound
 
 _CARD_HEIGHT = 200
 _COURSES = {
@@ -264,7 +265,7 @@ def _strategies_section(marts: Marts) -> Section:
             ),
         ),
         cards=cards,
-        after=Panel("all-trajectories", note=axis_note(*span), table=table),
+        after=Panel("all-trajectories", note=f"{about_strategy.TRAJECTORY}. {axis_note(*span)}", table=table),
     )
 
 
@@ -313,6 +314,7 @@ def _card(marts: Marts, strategy: Row, span: tuple[float, float]) -> Card:
         verdict=verdict,
         sentences=tuple(text for text in (about_strategy.reason(marts, strategy_id),) if text),
         comparison=about_strategy.naive_beside_honest(marts, strategy_id),
+        note="" if chart is None else about_strategy.about_trend(marts, strategy_id, "", about_strategy.sides(frame)),
     )
 
 
@@ -337,6 +339,35 @@ def clinic_table(marts: Marts) -> DataFrame:
 def _falling(clinics: DataFrame) -> list[str]:
     """Clinics where the score is falling by the same rule as the headline."""
     return [str(unit_id) for unit_id in clinics.loc[clinics["course"] == "falling", "unit_id"]]
+
+
+def _rebound(marts: Marts, clinics: DataFrame, unit_ids: list[str], window: str = "last_quarter") -> str:
+    """What clinics that are picked because they are low do by themselves; empty where none is picked.
+
+    Points come from the reliability of the clinics' means and n; where a clinic has none, or does not lie below the
+    mean, the sentence has no number.
+    """
+    if not unit_ids:
+        return ""
+    where = {"scale_id": marts.scale_id, "time_window": window}
+    mean = marts.row("trust_summary", unit_level="organisation", **where)["mean_score"]
+    known = []
+    for row in clinics[clinics["unit_id"].isin(unit_ids)].to_dict("records"):
+        beside = marts.row("unit_comparison", unit_level="clinic", unit_id=row["unit_id"], scale_id=marts.scale_id)
+        cells = (row["mean_score"], mean, beside["reliability"], beside["n_responses"], row["n_responses"])
+        if not any(is_missing(cell) for cell in cells) and float(row["mean_score"]) < float(mean):
+            points = unit_rebound(*(float(cell) for cell in cells))
+            below = f"{number(float(mean) - float(row['mean_score']))} it lies below the mean of all"
+            known.append(f"{row['unit_id']} {number(points)} of the {below} ({count(row['n_responses'])} answers)")
+    if not known:
+        return (
+            "A clinic that is picked because it is low rises in part by itself; by how much cannot be said here, so "
+            "compare it with others that were as low."
+        )
+    return (
+        "A clinic that is picked because it is low is expected to rise by itself, whatever is done, by about these "
+        f"points: {listing(known)}. Only a rise beyond that can be an effect."
+    )
 
 
 def _where_breaking(marts: Marts, clinics: DataFrame) -> str:
@@ -431,7 +462,7 @@ def _clinics_panel(marts: Marts, clinics: DataFrame, noun: str) -> Panel:
         "clinics",
         f"{noun} by clinic, last quarter",
         subtitle="Mean score of 100, n in the table",
-        sentences=(sentence,),
+        sentences=tuple(text for text in (sentence, _rebound(marts, clinics, _falling(clinics))) if text),
         chart=chart,
         note=" ".join(notes),
         table=table,
@@ -451,6 +482,7 @@ def _comparison_section(marts: Marts) -> Section:
         for row in shown.to_dict("records")
         if row["outside"] in ("high", "low")
     ]
+    low = [str(row["unit_id"]) for row in shown.to_dict("records") if row["outside"] == "low"]
     reliable = shown["is_reliable"].dropna().astype(bool)
     needed = shown["n_needed"].dropna()
     sentences = [
@@ -460,6 +492,8 @@ def _comparison_section(marts: Marts) -> Section:
         f"{count(reliable.sum())} of {plural(len(shown), 'clinic', 'clinics')} have enough answers to be told apart"
         + (f"; it takes about {count(needed.iloc[0])} in twelve months." if len(needed) else "; the rest is chance."),
     ]
+    if low:
+        sentences.append(_rebound(marts, frame, low, "last_12_months"))
     noun = "Trust" if marts.is_trust else "Patient experience"
     chart = Chart(
         "chart-funnel",
@@ -712,7 +746,10 @@ def to_decide(marts: Marts, head: Headline, clinics: DataFrame) -> tuple[str, ..
                 f"{interval(row['low'], row['high'])} points against what it would have been."
             )
     for clinic in _falling(clinics)[:1]:
-        found.append(f"Ask {clinic} what changed: its score is falling by more than its usual ups and downs.")
+        found.append(
+            f"Ask {clinic} what changed: its score is falling by more than its usual ups and downs. "
+            + _rebound(marts, clinics, [clinic])
+        )
     for strategy_id in on_record:
         row, _ = about_strategy.summary(marts, strategy_id)
         if about_strategy.verdict(marts, strategy_id).verdict == "better" and _is_below(row["delivered_share"], 0.8):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from dashboards.contents.chart_words import about_line
 from dashboards.figures import shares as shares_figure
 from dashboards.figures.marks import Line
 from dashboards.marts import Marts
@@ -128,7 +129,14 @@ def _response_section(marts: Marts) -> Section:
             ),
         ),
         chart=chart,
-        note="The line is broken where answers began to be collected in another way." if breaks else "",
+        note=about_line(
+            frame,
+            "response_share",
+            "line of monthly shares; no band and no control limits, as every visit is counted",
+            "n_invited",
+            "visits",
+            breaks,
+        ),
         table=_response_table(frame),
     )
     return Section("answered", "How many answered", panels=(panel,))

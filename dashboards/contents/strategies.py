@@ -6,9 +6,12 @@ Which panels a page has belongs in `overview.py` and `strategy_page.py`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 from pandas import DataFrame
 
+from dashboards.contents.chart_words import about_starts, per_month
 from dashboards.marts import Marts, Row
 from dashboards.parts import Measure, Verdict
 from dashboards.words import (
@@ -28,6 +31,12 @@ from dashboards.words import (
 
 NAIVE = "naive_before_after"
 REBOUND = "rebound_without_repair"
+
+TRAJECTORY = (
+    "Kind of chart: mean score by months from each one\u2019s own start, beside a comparison weighted alike. Band: "
+    "95 % confidence interval of each mean, by clusters of answers; no control limits"
+)
+"""What a chart before and after a start is, without a full stop."""
 
 WINDOWS = {"last_12_months": "the last 12 months", "all": "all months on record"}
 
@@ -253,6 +262,30 @@ def measure_name(marts: Marts, strategy_id: str) -> str:
 def short_name(strategy_id: object) -> str:
     """A strategy's name in the navigation and inside charts, from its id: 'Follow through'."""
     return str(strategy_id).replace("_", " ").capitalize()
+
+
+def about_trend(marts: Marts, strategy_id: str, kind: str, n: Sequence[str]) -> str:
+    """What a trend by months from the start carries: kind, n, share answered, and breaks it may rest on.
+
+    Repairs are compared from before the breach on, roll-outs from a year before the first month; where the first
+    month is not shown, any break may lie within.
+    """
+    breaks = [at for at, _ in marts.breaks()]
+    first = first_month(marts, strategy_id)
+    delivery = marts.rows("strategy_delivery", strategy_id=strategy_id, unit_level="organisation")
+    hidden_months = delivery.loc[delivery["suppressed_reason"].notna(), "period_start"]
+    is_roll_out = honest_effect(marts, strategy_id)["unit_level"] in ("provider", "clinic")
+    if is_roll_out and first is not None and not bool((hidden_months < first).any()):
+        breaks = [at for at in breaks if at > first - pd.DateOffset(months=12)]
+    return about_starts(kind, n, marts.fact("response_share"), breaks)
+
+
+def sides(frame: DataFrame) -> list[str]:
+    """The n of a month on either side of trajectories, in words."""
+    names = {"treated": "answers with it", "comparison": "in the comparison"}
+    return [
+        per_month(frame.loc[frame["comparison_group"] == side, "n_responses"], words) for side, words in names.items()
+    ]
 
 
 def last_two(frame: DataFrame) -> DataFrame:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pandas as pd
 
 from dashboards.contents import strategies as about_strategy
-from dashboards.contents.chart_words import about_chart, latest
+from dashboards.contents.chart_words import about_chart, latest, per_month
 from dashboards.contents.measure_page import repair_rebound
 from dashboards.figures import clinics as clinics_figure
 from dashboards.figures import effects as effects_figure
@@ -26,6 +26,7 @@ from dashboards.words import (
     number,
     plural,
     sentence,
+    share,
     share_interval,
     warnings,
 )
@@ -167,7 +168,8 @@ def _trajectory_section(marts: Marts, strategy: Row, verdict: str) -> Section:
         note=" ".join(
             text
             for text in (
-                "Bands: 95 % confidence intervals.",
+                f"{about_strategy.TRAJECTORY}.",
+                about_strategy.about_trend(marts, strategy_id, "", about_strategy.sides(frame)),
                 axis_note(*span),
                 "The line is broken where a month has fewer than 11 people." if is_hidden else "",
             )
@@ -258,6 +260,13 @@ def _effects_section(marts: Marts, strategy: Row) -> Section:
                     ),
                 ),
                 chart=chart,
+                note=about_strategy.about_trend(
+                    marts,
+                    strategy_id,
+                    "event study, each dot the honest estimate of one month with its 95 % confidence interval; "
+                    "no control limits",
+                    [per_month(events["n_responses"], "answers with it")],
+                ),
                 table=Table(
                     f"effect-by-month-{strategy_id}",
                     "The honest estimate by month",
@@ -356,7 +365,7 @@ def _months_section(marts: Marts, strategy: Row) -> Section:
             *now,
         ),
         chart=chart,
-        note=" ".join(["Bands: 95 % confidence intervals.", *about])
+        note=" ".join(["Bands: 95 % confidence intervals.", *about, *_answered(marts, charts[1][1])])
         + (" The line is broken where a month has fewer than 11 people." if is_hidden else ""),
         table=Table(
             f"delivery-{strategy_id}",
@@ -366,6 +375,14 @@ def _months_section(marts: Marts, strategy: Row) -> Section:
         ),
     )
     return Section("over-time", heading, panels=(panel,))
+
+
+def _answered(marts: Marts, noticed: pd.DataFrame) -> tuple[str, ...]:
+    """The share of all visits that was answered, where the chart of what was noticed has no share of its own."""
+    answered = marts.fact("response_share")
+    if answered is None or noticed.empty or bool(noticed["response_share"].notna().any()):
+        return ()
+    return (f"Visits answered: {share(answered)}, over all months.",)
 
 
 def _clinics_section(marts: Marts, strategy: Row) -> Section | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pandas as pd
 from pandas import DataFrame
 
+from dashboards.contents.chart_words import about_line
 from dashboards.figures import paired as paired_figure
 from dashboards.figures import weighted as weighted_figure
 from dashboards.marts import Marts, Row
@@ -94,8 +95,12 @@ def _weighted_section(marts: Marts, row: Row) -> Section:
     frame = frame.reset_index(drop=True)
     has_line = bool(frame["raked_score"].notna().any())
     chart = None
+    note = ""
     if has_line:
         breaks = [at for at, _ in marts.breaks()]
+        kind = "two lines of monthly means, plain and weighted; band: 95 % interval of the weighted; no control limits"
+        about = about_line(frame, "raked_score", kind, "n_responses", "answers", breaks)
+        note = f"{about} {axis_note(*weighted_figure.axis(frame))}"
         chart = Chart(
             "chart-weighted-trust",
             weighted_figure.weighted_by_month(frame, _HEIGHT, breaks),
@@ -108,7 +113,7 @@ def _weighted_section(marts: Marts, row: Row) -> Section:
         sentences=_weighted_sentences(row),
         measures=_weighted_measures(row),
         chart=chart,
-        note=axis_note(*weighted_figure.axis(frame)) if has_line else "",
+        note=note,
         table=Table(
             "trust-weighted",
             "Trust by month, plain and weighted",

@@ -17,6 +17,7 @@ import typer
 from pipelines.commands.estimate_clusters import cr2, wild_cluster
 from pipelines.commands.estimate_event_study import event_study, sun_abraham
 from pipelines.commands.estimate_group_time import group_time
+from pipelines.commands.estimate_growth import growth_curve
 from pipelines.commands.estimate_interrupted_series import interrupted_series
 from pipelines.commands.estimate_many import adjust_p, pool
 from pipelines.commands.estimate_rebound import expected_rebound, rebound
@@ -92,6 +93,7 @@ class Options:
     group: str | None = None
     band: str | None = None
     at: tuple[str, ...] = ()
+    random: tuple[str, ...] = ()
 
     def check(self, needed: tuple[str, ...], allowed: tuple[str, ...] = ()) -> None:
         """Raise SettingsError where a needed option is missing, or one is given that the method does not read."""
@@ -145,6 +147,7 @@ METHODS: dict[str, Callable[[DuckDBPyConnection, Options], Result]] = {
     "sensitivity": sensitivity,
     "e-value": e_value,
     "recovery": recovery,
+    "growth-curve": growth_curve,
 }
 """What computes each method from the view `given`; a function imports what is heavy inside itself."""
 
@@ -247,6 +250,9 @@ def estimate(
     group: Annotated[str | None, typer.Option(help="Column of groups, such as what was done.")] = None,
     band: Annotated[str | None, typer.Option(help="Points below the level before that count as back.")] = None,
     at: Annotated[str | None, typer.Option(help="Times at which curves are told, with commas between.")] = None,
+    random: Annotated[
+        str | None, typer.Option(help="Of a growth curve: terms whose slope differs between units.")
+    ] = None,
     query: Annotated[str | None, typer.Option(help="Instead of a file: SQL on the current release.")] = None,
     workspace: Annotated[Path, typer.Option("--workspace", "-w", help="Whose release the query asks.")] = Path("."),
     as_json: Annotated[bool, typer.Option("--json", help="Full precision, for a program to read.")] = False,
@@ -313,6 +319,7 @@ def estimate(
         group=group,
         band=band,
         at=listed(at),
+        random=listed(random),
     )
     if method not in METHODS:
         raise SettingsError(f"method {method} is not known", remedy=f"one of: {', '.join(METHODS)}")

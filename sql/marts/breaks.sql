@@ -24,6 +24,7 @@ collection_breaks as (
         'collection' as break_kind,
         'The number of answers a month changed at once in ' || strftime(period_start, '%B %Y')
         || ': a change in how answers were collected.' as sentence,
+        false as is_bridged,
     from marts.data_quality
     where check_id = 'break_in_collection' and status = 'break'
 ),
@@ -125,6 +126,7 @@ channel_breaks as (
         'channel' as break_kind,
         'From ' || strftime(period_start, '%B %Y') || ' on answers came in by other channels than before ('
         || replace(max_by(channel, move), '_', ' ') || ' moved most).' as sentence,
+        false as is_bridged,
     from channel_shifts
     group by unit_level, unit_id, period_start
 ),
@@ -178,11 +180,12 @@ version_breaks as (
         'instrument_version' as break_kind,
         'From ' || strftime(period_start, '%B %Y') || ' on most answers are to another version of the questionnaire ('
         || string_agg(scale_id || ' ' || instrument_version, ', ' order by scale_id) || ').' as sentence,
+        false as is_bridged,
     from version_changes
     group by unit_level, unit_id, period_start
 ),
 
--- 4. Declared in the settings: "2024-02: a new survey firm; 2025-06: paper ended".
+-- 4. Declared in the settings: "2024-02: a new survey firm; 2025-06: paper ended, bridged: both ways for 3 months".
 declared as (
     select
         cast(regexp_extract(part, '(\d{4}-\d{2})', 1) || '-01' as date) as period_start,
@@ -204,6 +207,7 @@ declared_breaks as (
         declared.period_start,
         'declared' as break_kind,
         'From ' || strftime(declared.period_start, '%B %Y') || ' on: ' || declared.what || '.' as sentence,
+        contains(lower(declared.what), 'bridged:') as is_bridged,
     from declared
     cross join units
 ),

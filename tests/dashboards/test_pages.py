@@ -18,11 +18,13 @@ from pandas import DataFrame
 
 from dashboards import theme, words
 from dashboards.cells import csv_text, rows
+from dashboards.contents import strategies as about_strategy
 from dashboards.marts import COLUMNS, Marts
 from dashboards.pages import all_pages
 from dashboards.parts import Page, Section
 from dashboards.site import charts, tables, write_site
 from tests.dashboards import frames
+from trust.estimators.rebound import unit_rebound
 
 VOID = {"meta", "link", "br", "img", "input", "hr", "path", "rect", "circle"}
 VARIANTS = ["full", "no_strategies", "refusals", "suppressed", "break"]
@@ -424,6 +426,85 @@ def test_every_trend_says_its_kind_of_chart_n_share_answered_and_breaks() -> Non
     assert re.search(r"Delivered: Kind of chart: p(-prime)? chart", months.note)
     assert "n: 36 breaches a month." in months.note
     assert any(re.fullmatch(r"Noticed in \w+ \d{4}: .*\.", sentence) for sentence in months.sentences)
+
+
+TRENDS = (
+    ("index.html", "trust"),
+    ("quality.html", "answered"),
+    ("who-answered.html", "weighted"),
+    ("strategy-apology.html", "trajectory"),
+    ("strategy-apology.html", "moved"),
+    ("strategy-expectations.html", "trajectory"),
+    ("strategy-expectations.html", "moved"),
+)
+"""Pages and sections whose last panel is a trend of answers."""
+
+
+def test_no_trend_of_answers_is_without_these_words() -> None:
+    for given, has_break in ((frames.full(), False), (frames.with_break(), True)):
+        sections = {
+            (page.name, section.section_id): section
+            for page in all_pages(Marts.of(given, frames.about()))
+            for section in page.sections
+        }
+        for place in TRENDS:
+            note = sections[place].panels[-1].note
+            assert "Kind of chart: " in note, place
+            assert re.search(r"n: [\d,]+ (to [\d,]+ )?(answers|visits)", note), place
+            assert re.search(r"[Bb]and|interval|limits", note), place
+            assert "Visits answered: " in note, place
+            assert ("No break." in note) is not has_break, place
+            assert ("March 2026" in note) is has_break, place
+        months = sections["strategy-apology.html", "over-time"].panels[0].note
+        assert "Visits answered: 30\u00a0%, over all months." in months
+
+
+def test_small_panels_say_n_share_answered_and_breaks_and_once_for_all_what_they_are() -> None:
+    section = section_of(frames.full(), "index.html", "strategies")
+    drawn = [card for card in section.cards if card.chart is not None]
+    assert len(drawn) == 6
+    for card in drawn:
+        assert re.search(r"n: 190 answers with it a month and 270 in the comparison a month\.", card.note), card.note
+        assert "Visits answered: 30\u00a0%, over all months. No break." in card.note
+    assert section.after is not None
+    assert "Kind of chart: mean score by months from each one\u2019s own start" in section.after.note
+    broken = section_of(frames.with_break(), "index.html", "strategies").cards[0].note
+    assert "A break lies within: answers were collected in another way from March 2026 on." in broken
+    assert "No break." not in broken
+
+
+def test_a_break_long_before_a_roll_out_does_not_lie_within_its_months() -> None:
+    given = frames.with_break()
+    month = {"strategy_id": "empathy", "unit_level": "organisation", "unit_id": "all"}
+    began = {**month, "period_start": pd.Timestamp("2028-01-01"), "delivered_n": 40}
+    unseen = {**month, "period_start": pd.Timestamp("2026-01-01"), "suppressed_reason": "fewer than 11"}
+    given["strategy_delivery"] = frames.frame("strategy_delivery", [began])
+    assert "No break." in about_strategy.about_trend(Marts.of(given, frames.about()), "empathy", "", [])
+    given["strategy_delivery"] = frames.frame("strategy_delivery", [began, unseen])
+    assert "A break lies within" in about_strategy.about_trend(Marts.of(given, frames.about()), "empathy", "", [])
+
+
+def test_a_clinic_named_as_low_carries_the_rise_to_expect_of_itself() -> None:
+    given = frames.full()
+    panel = section_of(given, "index.html", "breaking").panels[0]
+    quarter = given["trust_summary"]
+    quarter = quarter[(quarter["unit_id"] == "Emergency") & (quarter["time_window"] == "last_quarter")].iloc[0]
+    whole = given["trust_summary"]
+    whole = whole[(whole["unit_level"] == "organisation") & (whole["time_window"] == "last_quarter")].iloc[0]
+    beside = given["unit_comparison"].set_index("unit_id").loc["Emergency"]
+    points = unit_rebound(
+        quarter["mean_score"], whole["mean_score"], beside["reliability"], beside["n_responses"], quarter["n_responses"]
+    )
+    (said,) = [text for text in panel.sentences if "expected to rise by itself" in text]
+    assert 0 < points < whole["mean_score"] - quarter["mean_score"]
+    assert f"Emergency {points:.1f} of the " in said
+    (decision,) = [
+        text for text in section_of(given, "index.html", "to-decide").panels[0].items if text.startswith("Ask ")
+    ]
+    assert said in decision
+    given["unit_comparison"] = given["unit_comparison"].assign(reliability=None)
+    panel = section_of(given, "index.html", "breaking").panels[0]
+    assert any("by how much cannot be said here" in text for text in panel.sentences)
 
 
 def test_clinics_are_beside_each_other_in_a_funnel_and_in_the_order_of_their_names() -> None:

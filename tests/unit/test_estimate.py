@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -112,6 +114,28 @@ def test_fewer_clusters_can_be_asked_for(cells: pd.DataFrame) -> None:
     effects = effects_frame(estimate_strategies(cells, minimum_clusters=7)[0])
     verdicts = effects[effects["is_primary"]].set_index("strategy_id")["verdict"]
     assert verdicts["follow_through"] == "better"
+
+
+def test_a_break_that_only_those_who_began_had_withholds_their_verdict(cells: pd.DataFrame) -> None:
+    clinics = cells[cells["strategy_id"] == "follow_through"]
+    begun = clinics.loc[clinics["cohort"].notna(), "unit_id"].unique()
+    month = pd.Timestamp(2000, 1, 1) + pd.DateOffset(months=int(clinics["cohort"].max()) + 1)
+
+    def honest(units: Any, is_bridged: bool = False) -> pd.Series[Any]:
+        rows = [("clinic", unit, month, "channel", False) for unit in units]
+        rows.append(("organisation", "all", month, "declared", is_bridged))
+        breaks = pd.DataFrame(rows, columns=["unit_level", "unit_id", "period_start", "break_kind", "is_bridged"])
+        effects = effects_frame(estimate_strategies(cells, breaks=breaks, minimum_clusters=7)[0])
+        naive = effects[(effects["method"] == "naive_before_after") & (effects["strategy_id"] == "follow_through")]
+        assert "may not be compared" in naive["warnings"].iloc[0]
+        return effects[effects["is_primary"]].set_index("strategy_id").loc["follow_through"]
+
+    withheld = honest(begun)
+    assert withheld["verdict"] == "cannot_tell_yet"
+    assert f"From {month:%B %Y} on answers were collected in another way" in withheld["reason"]
+    for kept in (honest(clinics["unit_id"].unique()), honest(begun, is_bridged=True)):
+        assert kept["verdict"] == "better"
+        assert f"may not be compared with those before {month:%B %Y}" in kept["warnings"]
 
 
 def test_q_values_are_over_the_primary_estimates_only(cells: pd.DataFrame) -> None:

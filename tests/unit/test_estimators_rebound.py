@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trust.estimators.rebound import expected_rebound, mean_change, mee_chua
+from trust.estimators.rebound import expected_rebound, mean_change, mee_chua, unit_rebound
 
 
 @pytest.mark.parametrize(("rho", "measures"), [(0.5, 1), (0.8, 1), (0.5, 3)])
@@ -49,3 +49,24 @@ def test_far_cuts_stay_finite_and_wrong_numbers_are_refused() -> None:
             expected_rebound(*wrong)
     with pytest.raises(ValueError, match="fewer"):
         mee_chua(np.array([1.0, 1.0, 1.0]), np.array([1.0, 2.0, 3.0]), 0)
+
+
+def test_a_unit_picked_because_it_is_low_comes_back_by_what_simulation_shows() -> None:
+    rng = np.random.default_rng(4)
+    n_units, n_year, n_quarter, between, within = 200_000, 120, 30, 3.0, 18.0
+    true = rng.normal(70, between, n_units)
+    first, second = (true + rng.normal(0, within / np.sqrt(n_quarter), n_units) for _ in range(2))
+    reliability = between**2 / (between**2 + within**2 / n_year)
+    picked = np.abs(first - 64) < 0.25
+    expected = unit_rebound(64, 70, reliability, n_year, n_quarter)
+    assert expected == pytest.approx(float((second - first)[picked].mean()), abs=0.1)
+
+
+def test_a_sure_unit_stays_and_an_unsure_one_comes_all_the_way_back() -> None:
+    assert unit_rebound(60, 70, 1, 100, 10) == 0
+    assert unit_rebound(60, 70, 0, 100, 10) == 10
+    assert unit_rebound(60, 70, 0.6, 100, 100) == pytest.approx(4)
+    assert unit_rebound(75, 70, 0.6, 100, 100) == pytest.approx(-2)
+    for wrong in ((60, 70, 1.1, 100, 10), (60, 70, 0.5, 0, 10), (60, 70, 0.5, 100, 0)):
+        with pytest.raises(ValueError, match="must"):
+            unit_rebound(*wrong)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from trust.verdict import answers_needed, collection_warnings, judge
+from trust.verdict import answers_needed, break_warnings, collection_warnings, judge, uneven_break
 
 MORE = "About 2,000 more answers are needed."
 WAIT = "Another quarter of answers should settle it."
@@ -148,3 +148,60 @@ def test_other_findings_are_no_warning(cells: dict[str, str]) -> None:
     assert collection_warnings(findings(**cells), (0, 999)) == ()
     assert collection_warnings(None, (0, 999)) == ()
     assert collection_warnings(findings(), None) == ()
+
+
+def break_of(unit_id: str, month: str, kind: str = "channel", is_bridged: bool = False) -> dict[str, Any]:
+    """One row of marts.breaks."""
+    level = "organisation" if unit_id == "all" else "clinic"
+    return {
+        "unit_level": level, "unit_id": unit_id, "period_start": month, "break_kind": kind, "is_bridged": is_bridged
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"), [("instrument_version", "another version"), ("declared", "as the settings")]
+)
+def test_a_break_of_everybody_while_a_strategy_is_followed_is_a_warning(kind: str, words: str) -> None:
+    months = (FEBRUARY_2024 - 3, FEBRUARY_2024 + 3)
+    (warning,) = break_warnings(pd.DataFrame([break_of("all", "2024-02-01", kind)]), months)
+    assert words in warning
+    assert "February 2024" in warning
+    (bridged,) = break_warnings(pd.DataFrame([break_of("all", "2024-02-01", kind, is_bridged=True)]), months)
+    assert bridged == f"{warning}, bridged by a stated overlap"
+    assert break_warnings(pd.DataFrame([break_of("all", "2024-06-01", kind)]), months) == ()
+    assert break_warnings(pd.DataFrame([break_of("C1", "2024-02-01", kind)]), months) == ()
+    assert break_warnings(None, months) == break_warnings(pd.DataFrame([break_of("all", "2024-02-01")]), None) == ()
+
+
+STARTS = pd.Series({f"C{number}": FEBRUARY_2024 if number < 8 else float("nan") for number in range(16)})
+"""Eight clinics began in February 2024, eight never did."""
+
+
+def breaks_of(clinics: range, month: str = "2024-03-01", is_bridged: bool = False) -> pd.DataFrame:
+    rows = [break_of(f"C{number}", month) for number in clinics]
+    return pd.DataFrame([*rows, break_of("all", month, "declared", is_bridged=is_bridged)])
+
+
+def test_a_break_that_only_one_side_had_withholds_the_verdict_and_names_its_month() -> None:
+    reason = uneven_break(breaks_of(range(4)), STARTS, 6, 11)
+    assert reason is not None
+    assert reason.startswith("From March 2024 on")
+    assert "many of the clinics that began it" in reason
+    other = uneven_break(breaks_of(range(8, 14)), STARTS, 6, 11)
+    assert other is not None
+    assert "many of the clinics it is compared with" in other
+
+
+def test_a_break_that_both_sides_had_or_few_or_long_ago_or_bridged_withholds_nothing() -> None:
+    for given in (
+        breaks_of(range(16)),
+        breaks_of(range(2)),
+        breaks_of(range(4), "2023-06-01"),
+        breaks_of(range(4), "2025-03-01"),
+        breaks_of(range(4), is_bridged=True),
+        None,
+    ):
+        assert uneven_break(given, STARTS, 6, 11) is None
+    near = pd.concat([breaks_of(range(8)), breaks_of(range(8, 16), "2024-04-01")])
+    assert uneven_break(near, STARTS, 6, 11) is None
+    assert uneven_break(breaks_of(range(4)), STARTS * float("nan"), 6, 11) is None

@@ -51,6 +51,21 @@ def expected_rebound(
     return float(within / spread * np.exp(stats.norm.logpdf(z) - stats.norm.logsf(z)))
 
 
+def unit_rebound(score: float, mean: float, reliability: float, n_reliability: float, n: float) -> float:
+    """Points by which a unit picked at `score`, the mean of `n` answers, is expected to come back towards `mean`.
+
+    `reliability` is that of the unit's mean of `n_reliability` answers, brought to `n` by Spearman and Brown's formula;
+    the rest of the distance is chance (Kelley 1927, Interpretation of Educational Measurements). It holds while the
+    unit's true score is one of those the reliability was learnt from. Negative above the mean. Raises ValueError for a
+    reliability outside 0 to 1 or a number of answers that is not positive."""
+    if not 0 <= reliability <= 1:
+        raise ValueError("the reliability must lie between 0 and 1")
+    if not n > 0 or not n_reliability > 0:
+        raise ValueError("the numbers of answers must be positive")
+    own = n * reliability / (n * reliability + n_reliability * (1 - reliability))
+    return (1 - own) * (mean - score)
+
+
 def mee_chua(baseline: FloatArray, follow_up: FloatArray, mean: float) -> Effect:
     """The effect beyond regression to the mean, if the true mean of the people selected from is `mean`.
 
