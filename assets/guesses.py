@@ -110,10 +110,11 @@ def profile(warehouse: Warehouse, file: InboxFile, source: Source) -> list[Colum
     names = list(source.columns)
     selected = ", ".join(f"{source.columns[name]} as {quoted_name(f'p{n}')}" for n, name in enumerate(names))
     fill(warehouse, file, source, "sample", selected, f"limit {SAMPLE_ROWS}")
-    return [_column(warehouse, f"p{n}", name, source.labels.get(name, "")) for n, name in enumerate(names)]
+    has_serials = bool(source.serial_epoch)
+    return [_column(warehouse, f"p{n}", name, source.labels.get(name, ""), has_serials) for n, name in enumerate(names)]
 
 
-def _column(warehouse: Warehouse, position: str, name: str, label: str) -> Column:
+def _column(warehouse: Warehouse, position: str, name: str, label: str, has_serials: bool) -> Column:
     text = f"nullif(trim({position}), '')"
     shape = f"left({text}, {LONGEST_SHAPE})"
     for pattern, letter in ((r"\p{Nd}", "9"), (r"\p{Lu}", "A"), (r"[\p{Ll}\p{Lt}\p{Lm}\p{Lo}]", "a")):
@@ -138,7 +139,7 @@ def _column(warehouse: Warehouse, position: str, name: str, label: str) -> Colum
         n_distinct=n_distinct,
         shapes=tuple(shape for (shape,) in shapes),
         answers=tuple(answer for (answer,) in answers),
-        date_formats=_date_formats(warehouse, text, n_filled) if _may_be_dates(shapes) else (),
+        date_formats=_date_formats(warehouse, text, n_filled, has_serials) if _may_be_dates(shapes) else (),
     )
 
 
@@ -147,8 +148,11 @@ def _may_be_dates(shapes: Sequence[tuple[str]]) -> bool:
     return bool(shapes) and shapes[0][0].count("9") >= FEWEST_DIGITS
 
 
-def _date_formats(warehouse: Warehouse, text: str, n_filled: int) -> tuple[str, ...]:
-    """The forms in which nearly all texts of the column are dates of a plausible year."""
+def _date_formats(warehouse: Warehouse, text: str, n_filled: int, has_serials: bool) -> tuple[str, ...]:
+    """The forms in which nearly all texts of the column are dates of a plausible year.
+
+    A workbook may also hold dates as their number of days: beside dates, numbers of five digits are such dates.
+    """
     if not n_filled:
         return ()
     moments = {"": f"try_cast({text} as timestamp)"}
@@ -156,8 +160,10 @@ def _date_formats(warehouse: Warehouse, text: str, n_filled: int) -> tuple[str, 
     counted = ", ".join(
         f"count(*) filter (year({moment}) between 1900 and 2100 and length({text}) >= 6)" for moment in moments.values()
     )
-    counts = warehouse.rows(f"select {counted} from sample")[0]
-    return tuple(form for form, n in zip(moments, counts, strict=True) if n >= SHARE_OF_DATES * n_filled)
+    serials = f"count(*) filter (regexp_full_match({text}, '\\d{{5}}(\\.\\d+)?'))"
+    *counts, n_serials = warehouse.rows(f"select {counted}, {serials} from sample")[0]
+    needed = SHARE_OF_DATES * n_filled - (n_serials if has_serials else 0)
+    return tuple(form for form, n in zip(moments, counts, strict=True) if n and n >= needed)
 
 
 def guess(source: Source, profiled: Sequence[Column], feed: str, format_name: str, wording: Mapping[str, str]) -> Guess:

@@ -157,12 +157,15 @@ def _add_hidden_months(figure: go.Figure, frame: DataFrame) -> None:
             line={"width": 0},
         )
         if runs.index(months) == 0 or len(months) > 4:
+            # words at the edge lean inwards, clear of the numbers beside the chart
+            is_at_edge = months[0] == periods[0]
             figure.add_annotation(
-                x=_day(middle),
+                x=_day(months[0] if is_at_edge else middle),
                 y=0,
                 xref="x",
                 yref="paper",
                 yanchor="bottom",
+                xanchor="left" if is_at_edge else "center",
                 text="not<br>shown",
                 showarrow=False,
                 font={"size": 11, "color": theme.MUTED},

@@ -22,6 +22,8 @@ import pandas as pd
 import pyreadstat
 from openpyxl.utils.datetime import CALENDAR_MAC_1904, to_excel
 
+from trust.instruments import ITEMS as INSTRUMENT_ITEMS
+
 AGREEMENT = {1: "Strongly disagree", 2: "Disagree", 3: "Neutral", 4: "Agree", 5: "Strongly agree"}
 RATING = {5: "Very good", 4: "Good", 3: "Neither good nor poor", 2: "Poor", 1: "Very poor"}
 ITEMS = tuple(f"wfpts5_{n}" for n in range(1, 6))
@@ -41,11 +43,16 @@ class Response:
 
 
 def responses(n: int, seed: int = 11) -> list[Response]:
-    """Made-up responses; about one answer in ten is blank."""
+    """Made-up responses of people who mean something by them; about one answer in ten is blank."""
     random = np.random.default_rng(seed)
     made = []
     for number in range(1, n + 1):
-        answers = {item: int(random.integers(1, 6)) if random.random() > 0.1 else None for item in ALL_ITEMS}
+        trust = int(random.integers(1, 6))
+        answers: dict[str, int | None] = {}
+        for item in ALL_ITEMS:
+            code = min(max(trust + int(random.integers(-1, 2)), 1), 5)
+            is_reversed = INSTRUMENT_ITEMS[item][1].is_reversed
+            answers[item] = None if random.random() <= 0.1 else 6 - code if is_reversed else code
         moment = datetime(2025, 3, 1, 8) + timedelta(minutes=int(random.integers(0, 80_000)))  # noqa: DTZ001
         made.append(Response(number, moment, CLINICS[number % len(CLINICS)], answers))
     return made
