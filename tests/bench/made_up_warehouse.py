@@ -38,7 +38,8 @@ STAGED = {
     "responses": f"""
         select 'made up' as mapping, response_id, visit_id, null::varchar as patient_id, null::varchar as provider_id,
             null::varchar as clinic_id, answered_at::timestamp as answered_at, answered_at::date as answered_date,
-            channel, null::varchar as comment,
+            'UTC' as time_zone, channel, null::varchar as status, null::varchar as comment,
+            null::varchar as superseded_reason,
             {", ".join(f"coalesce({item}::varchar, '') as {item}" for item in TRUST_ITEMS)}
         from given""",
     "interventions": """
