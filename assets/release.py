@@ -316,7 +316,7 @@ def release_asset(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
         description="One immutable publication: analysts.duckdb, leaders.duckdb, site and manifest.",
     )
     def release(warehouse: WarehouseResource) -> dg.MaterializeResult[Any]:
-        warehouse.commit()
+        warehouse.publish()
         with warehouse.step("release") as open_warehouse:
             release_id = publish(open_warehouse)
         return dg.MaterializeResult(metadata={"release_id": release_id or "unchanged"})

@@ -104,6 +104,11 @@ class Workspace:
         return self.root / "warehouse.duckdb"
 
     @property
+    def draft_file(self) -> Path:
+        """The warehouse while a run changes it; left over only by a run that was killed, and of no use then."""
+        return self.root / "warehouse.draft.duckdb"
+
+    @property
     def releases(self) -> Path:
         return self.root / "releases"
 

@@ -17,7 +17,7 @@ from assets.inbox import InboxPlan, Refusal, plan_inbox
 from assets.mappings import load_mappings
 from assets.refusals import refuse
 from assets.release import current_manifest, fingerprint
-from assets.warehouse import RunLock, Warehouse, WarehouseResource, is_no_room, make_schemas, open_warehouse
+from assets.warehouse import Draft, RunLock, Warehouse, WarehouseResource, is_no_room
 from assets.withdrawal import Batch, allow_again, withdraw
 from assets.workspace import Workspace
 from pipelines.automation import JOB_NAME
@@ -132,17 +132,12 @@ def allow_batch_again(workspace: Workspace, named: str) -> Batch:
 
 @contextmanager
 def _open_for_change(workspace: Workspace) -> Iterator[Warehouse]:
-    """The warehouse inside one transaction, outside a run: committed when nothing is raised."""
-    connection = open_warehouse(workspace)
-    try:
-        warehouse = Warehouse(connection, workspace)
+    """The warehouse outside a run: changed when nothing is raised, as it was otherwise."""
+    with Draft(workspace) as draft:
+        warehouse = draft.open()
         with warehouse.guarded("withdraw"):
-            connection.execute("begin")
-            make_schemas(connection)
             yield warehouse
-            connection.execute("commit")
-    finally:
-        connection.close()
+            draft.publish()
 
 
 def _run_in_process(workspace: Workspace, announce: Callable[[str], None]) -> None:

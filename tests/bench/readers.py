@@ -31,7 +31,7 @@ from pathlib import Path
 from assets.inbox import look_at
 from assets.mappings import FeedMapping
 from assets.raw import take_in
-from assets.warehouse import Warehouse, define_pseudonym, load_encodings, make_schemas, open_warehouse
+from assets.warehouse import Warehouse, connect, define_pseudonym, load_encodings, make_schemas
 from assets.workspace import make_workspace
 workspace = make_workspace(Path(sys.argv[1]))
 prefix, name = ("item.", "fhir") if sys.argv[3] == "read_ndjson" else ("", "csv")
@@ -39,7 +39,7 @@ columns = {"fhir": {"response_id": "id", "answered_at": "authored", "patient_id"
            "csv": {"response_id": "response_id", "answered_at": "answered_at", "patient_id": "patient_id"}}[name]
 items = {item: prefix + item for item in [f"wfpts5_{n}" for n in range(1, 6)]}
 mapping = FeedMapping("bench", "responses", "*", format=name, columns=columns, items=items)
-connection = open_warehouse(workspace)
+connection = connect(workspace, workspace.warehouse_file)
 define_pseudonym(connection, workspace.key())
 load_encodings(connection)
 make_schemas(connection)

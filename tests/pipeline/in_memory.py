@@ -23,12 +23,11 @@ from assets.workspace import Workspace
 
 
 def open_in_memory(workspace: Workspace) -> Warehouse:
-    """A warehouse as a run opens it, inside a transaction, but in memory."""
+    """A warehouse as a run opens it, but in memory."""
     connection = duckdb.connect(config={"threads": 1})
     connection.execute("set timezone = 'UTC'")
     define_pseudonym(connection, workspace.key())
     load_encodings(connection)
-    connection.execute("begin")
     make_schemas(connection)
     return Warehouse(connection, workspace)
 
