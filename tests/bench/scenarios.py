@@ -39,6 +39,9 @@ class Scenario:
         return Settings(**{"seed": seed, **SIZE, **self.settings})
 
 
+FORGIVING = {"resilience_sd": 8.0, "chosen_by_resilience": 1.5}
+"""Patients differ in how they come back, and those who do are repaired."""
+
 SCENARIOS = (
     Scenario("no_effect", "No strategy does anything.", {"effects": NONE}),
     Scenario("all_effects", "Every strategy works, by about 5 points of the score.", {"effects": ALL}),
@@ -92,9 +95,16 @@ SCENARIOS = (
     ),
     Scenario(
         "pre_trend",
-        "Those who will begin improve anyway, and repairs go to those who will forgive: no method of ours can hold.",
-        {"effects": NONE, "pre_trend_per_month": 1.5, "resilience_sd": 8.0, "chosen_by_resilience": 1.5},
+        "Those who will begin improve anyway, and repairs go to those who will forgive: no method of ours can hold. "
+        "Trust begins at 50, or all would soon answer at the top of the scale, where nothing differs any more.",
+        {"effects": NONE, "mean_trust": 50.0, "pre_trend_per_month": 0.75} | FORGIVING,
         broken=frozenset(STRATEGY_IDS),
+    ),
+    Scenario(
+        "slow_pre_trend",
+        "The same at half a point a month: slow enough to go unnoticed more often than it should.",
+        {"effects": NONE, "mean_trust": 50.0, "pre_trend_per_month": 0.5} | FORGIVING,
+        not_claimed=frozenset(STRATEGY_IDS),
     ),
 )
 """In the order of the table."""
