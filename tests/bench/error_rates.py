@@ -170,19 +170,26 @@ def page(rates: pd.DataFrame, n_hospitals: int) -> str:
         text += f"## {scenario.name.replace('_', ' ').capitalize()}\n\n{scenario.sentence}\n"
         if scenario.not_claimed:
             names = ", ".join(sorted(name.replace("_", " ") for name in scenario.not_claimed))
-            text += f"\nThe method does not claim to hold here for {names}, and no warning is possible.\n"
+            text += (
+                f"\nThe method does not claim to hold here for {names}, and a warning is not sure to come: the column "
+                "**warned** says how often it did.\n"
+            )
         if scenario.broken:
             text += (
                 "\nThe assumption is broken on purpose. What counts is the column **warned**: the verdict says "
                 "cannot tell, or carries the warning that the two sides already differed before.\n"
             )
-        text += "\n" + _table(rates[rates["scenario"] == scenario.name], bool(scenario.broken)) + "\n"
+        text += (
+            "\n"
+            + _table(rates[rates["scenario"] == scenario.name], bool(scenario.broken or scenario.not_claimed))
+            + "\n"
+        )
     return re.sub(r"(\d)%", r"\1 %", text).rstrip() + "\n"
 
 
-def _table(rates: pd.DataFrame, is_broken: bool) -> str:
+def _table(rates: pd.DataFrame, is_warned_of: bool) -> str:
     heads = ["strategy", "truth", "bias", "RMSE", "holds", "better", "worse", "cannot tell", "power"]
-    heads += ["warned"] if is_broken else []
+    heads += ["warned"] if is_warned_of else []
     heads += ["naive bias", "naive holds", "naive says better"]
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for row in rates.to_dict("records"):
@@ -197,7 +204,7 @@ def _table(rates: pd.DataFrame, is_broken: bool) -> str:
             f"{row['worse']:.1%}",
             f"{row['cannot_tell']:.1%}",
             f"{row['power']:.0%}" if is_given else "-",
-            *([f"{row['warned']:.1%}"] if is_broken else []),
+            *([f"{row['warned']:.1%}"] if is_warned_of else []),
             f"{row['naive_bias']:+.1f}",
             f"{row['naive_coverage']:.0%}",
             f"{row['naive_better']:.0%}",
