@@ -20,6 +20,9 @@ from trust.instrument_health import WrongDirection, instrument_health
 from trust.nonresponse import weighted_trust
 from trust.rebound_table import rebound_table
 
+CELL_TEXTS = ("strategy_id", "unit_level", "unit_id", "stratum", "severity", "breach_kind", "cluster_id")
+"""The columns of text in `marts.strategy_cells`."""
+
 
 @dg.multi_asset(
     name="strategy_estimates",
@@ -44,8 +47,8 @@ def strategy_estimates(warehouse: WarehouseResource) -> Iterator[dg.MaterializeR
     """The effect of each strategy by every method, with its verdict, or the reason why there is none."""
     with warehouse.step("marts.strategy_effects") as open_warehouse:
         # In one order, whatever the database did: sums of the same numbers, and the signs drawn for few clusters, stay.
-        cells = open_warehouse.frame(
-            "select * from marts.strategy_cells order by strategy_id, unit_id, period, is_started"
+        cells = open_warehouse.frame_of_categories(
+            "marts.strategy_cells", CELL_TEXTS, "strategy_id, unit_id, period, is_started"
         )
         findings = open_warehouse.frame("select check_id, subject, period_start, status from marts.data_quality")
         breaks = open_warehouse.frame(

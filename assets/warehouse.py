@@ -19,13 +19,14 @@ import duckdb
 import pandas as pd
 from dagster import ConfigurableResource, InitResourceContext
 from pydantic import PrivateAttr
+from threadpoolctl import threadpool_limits
 
 from assets.inbox import Refusal
 from assets.mappings import FEEDS, ITEM_IDS
 from assets.refusals import refuse
 from assets.workspace import Workspace
 from trust.errors import MendError, NoRoomError, RunInProgressError
-from trust.pseudonym import BLANKS, pads
+from trust.pseudonym import BLANKS, DIGITS, pads
 
 SQL = Path(__file__).resolve().parents[1] / "sql"
 SCHEMAS = ("raw", "staging", "quarantine", "core", "marts")
@@ -135,6 +136,18 @@ class Warehouse:
     def frame(self, sql: str) -> pd.DataFrame:
         """A small result as a frame (cells and marts, never rows of patients by the million)."""
         return self.execute(sql).df()
+
+    def frame_of_categories(self, table: str, texts: Sequence[str], order: str) -> pd.DataFrame:
+        """A table in an order, its columns of text as categories: a million texts one by one take seconds."""
+        for name in texts:
+            distinct = f"select distinct {name} from {table} where {name} is not null order by all"
+            self.execute(f"create or replace temporary type {name}_names as enum ({distinct})")
+        replaced = ", ".join(f"cast({name} as {name}_names) as {name}" for name in texts)
+        try:
+            return self.frame(f"select * replace ({replaced}) from {table} order by {order}")
+        finally:
+            for name in texts:
+                self.execute(f"drop type {name}_names")
 
     def write_frame(self, table: str, frame: pd.DataFrame) -> None:
         """Write a small frame as a table, replacing it; numbers keep as many decimals as those of SQL marts.
@@ -272,13 +285,14 @@ class Draft:
 
 
 def define_pseudonym(connection: duckdb.DuckDBPyConnection, key: bytes) -> None:
-    """Define `pseudonym(text)`: HMAC-SHA-256 under `key`, in hexadecimal, inside DuckDB; blank stays null."""
+    """Define `pseudonym(text)`: as `trust.pseudonym` makes it, inside DuckDB; blank stays null."""
     inner, outer = (_blob(pad) for pad in pads(key))
     blanks = " || ".join(f"chr({ord(blank)})" for blank in BLANKS)
     stripped = f"trim(identifier, {blanks})"
+    digest = f"sha256({outer} || unhex(sha256({inner} || encode({stripped}))))"
     connection.execute(
         "create or replace temporary macro pseudonym(identifier) as "
-        f"case when {stripped} <> '' then left(sha256({outer} || unhex(sha256({inner} || encode({stripped})))), 32) end"
+        f"case when {stripped} <> '' then left({digest}, {DIGITS}) end"
     )
 
 
@@ -333,7 +347,8 @@ class WarehouseResource(ConfigurableResource):  # type: ignore[type-arg]
     @contextmanager
     def yield_for_execution(self, context: InitResourceContext) -> Iterator[WarehouseResource]:
         workspace = self.workspace
-        with RunLock(workspace.lock_file), Draft(workspace) as draft:
+        # DuckDB keeps every core busy; where numpy's threads compete for them too, they mostly wait for one another
+        with RunLock(workspace.lock_file), threadpool_limits(limits=1), Draft(workspace) as draft:
             self._draft, self._has_failed = draft, False
             try:
                 yield self

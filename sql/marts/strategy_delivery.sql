@@ -237,7 +237,7 @@ waits as (
     )
 ),
 
--- Short keys: three million answers joined on 64-character names cost three times as much.
+-- Short keys: three million answers joined on long names cost three times as much.
 patients as (
     select patient_id, cast(row_number() over () as integer) as patient_key
     from (select distinct patient_id from patient_spans)

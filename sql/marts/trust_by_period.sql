@@ -9,7 +9,7 @@ scores as (
 ),
 
 providers as (
-    -- Short keys: grouping two million rows by 64-character names costs three times as much.
+    -- Short keys: grouping two million rows by long names costs three times as much.
     select provider_id, cast(row_number() over () as integer) as provider_key
     from (select distinct provider_id from core.responses where provider_id is not null)
 ),
