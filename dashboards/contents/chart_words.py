@@ -127,10 +127,12 @@ def _kind(name: object) -> Kind | None:
 
 
 def _limits(shown: DataFrame, write: Callable[[Any], str]) -> str:
-    """The range of usual months as it was last, and whether it is provisional."""
+    """The range of usual months as it was last, and whether it is provisional; or why there is none."""
     known = shown[shown["lower_limit"].notna() & shown["upper_limit"].notna()]
     if known.empty:
-        return "none yet: too few months"
+        hidden = shown["suppressed_reason"].dropna()
+        why = f"not shown ({hidden.iloc[-1]})" if len(hidden) else "none yet: too few months"
+        return f"{why}. Band: 95 % confidence interval"
     row = known.iloc[-1]
     usual = f"{write(row['lower_limit'])} to {write(row['upper_limit'])} usual in {long_month(row['period_start'])}"
     if bool(row["is_trial"]):

@@ -124,9 +124,7 @@ def _measures(row: Row) -> tuple[Measure, ...]:
         )
     if not is_missing(row["smallest_change"]):
         measures.append(
-            Measure(
-                "More than noise", f"{number(row['smallest_change'])} points", "", "for one person; less for a group"
-            )
+            Measure("More than noise", number(row["smallest_change"]), "", "points for one person; fewer for a group")
         )
     return tuple(measures)
 

@@ -400,25 +400,29 @@ def _clinics_section(marts: Marts, strategy: Row) -> Section | None:
     frame = frame.sort_values("unit_id").reset_index(drop=True)
     if frame.empty:
         return None
+    shown = frame[frame["delivered_share"].notna()].reset_index(drop=True)
     words = [_clinic_words(row) for row in frame.to_dict("records")]
+    drawn = [_clinic_words(row) for row in shown.to_dict("records")]
     mean = None if is_missing(whole["delivered_share"]) else float(whole["delivered_share"])
     chart = None
-    if bool(frame["delivered_share"].notna().any()):
+    if len(shown):
         chart = Chart(
             f"chart-clinics-{strategy_id}",
-            clinics_figure.by_clinic(frame.assign(words=words), "delivered_share", mean, 100),
+            clinics_figure.by_clinic(shown.assign(words=drawn), "delivered_share", mean, 100),
             f"{strategy['strategy_name']}: share delivered by clinic. {'; '.join(words)}.",
-            clinics_figure.height(frame),
+            clinics_figure.height(shown),
         )
     text = (
         "Only one clinic is on record."
         if len(frame) == 1
         else "Clinics in order of name; intervals that meet do not rank them."
     )
+    n_out = len(frame) - len(shown)
+    out = f"{plural(n_out, 'clinic is', 'clinics are')} not drawn; the table says why." if n_out else ""
     panel = Panel(
         "by-clinic",
         subtitle=f"Share delivered, {about_strategy.WINDOWS[window]}, with 95 % confidence intervals",
-        sentences=(text,),
+        sentences=tuple(text for text in (text, out) if text),
         chart=chart,
         table=Table(
             f"clinics-{strategy_id}",

@@ -29,9 +29,8 @@ def truth_page(marts: Marts) -> Page:
             "is known. The estimates never saw it."
         ),
         (
-            f"Of {plural(n_honest, 'honest interval', 'honest intervals')} {honest} "
-            f"{'holds' if honest == 1 else 'hold'} the truth; of {n_naive} around the plain before/after figure "
-            f"{naive} {'does' if naive == 1 else 'do'}."
+            f"Of {plural(n_honest, 'honest interval', 'honest intervals')} {_all_or(honest, n_honest)} the truth; of "
+            f"{n_naive} around the plain before/after figure {_all_or(naive, n_naive)} it."
         ),
     )
     refused = len(frame) - n_honest
@@ -89,6 +88,12 @@ def truth_page(marts: Marts) -> Page:
             Section("truth-table", "In numbers", panels=(Panel("truth-numbers", table=table),)),
         ),
     )
+
+
+def _all_or(how_many: int, of: int) -> str:
+    """How many intervals hold something, in words where it is all or none."""
+    words = "none" if how_many == 0 else "all" if how_many == of > 1 else str(how_many)
+    return f"{words} {'holds' if how_many == 1 else 'hold'}"
 
 
 def truth_table(marts: Marts) -> DataFrame:

@@ -321,7 +321,7 @@ def _clinics_section(marts: Marts) -> Section:
     panel = Panel(
         "clinics-adjusted",
         subtitle="Ring: plain mean score; dot: adjusted, with 95 % interval, last 12 months; in the order of names",
-        sentences=tuple(text for text in (*_clinic_sentences(known, len(shown), coefficients), rebound) if text),
+        sentences=_clinic_sentences(known, len(shown), coefficients, rebound),
         chart=chart,
         note=f"The axis runs from {low:.0f} to {high:.0f} points, so that differences can be seen.",
         table=Table(
@@ -375,8 +375,9 @@ def _clinic_words(row: Row) -> str:
     )
 
 
-def _clinic_sentences(known: DataFrame, n_drawn: int, coefficients: DataFrame) -> tuple[str, ...]:
-    """Which clinics differ from their mean, whether all could be equal, and what is drawn."""
+def _clinic_sentences(known: DataFrame, n_drawn: int, coefficients: DataFrame, rebound: str) -> tuple[str, ...]:
+    """Which clinics differ from their mean, what the low ones do by themselves, whether all could be equal, and what
+    is drawn."""
     said = []
     for rating, words in _RATINGS.items():
         names = [str(name) for name in known.loc[known["rating"] == rating, "unit_id"]]
@@ -384,6 +385,8 @@ def _clinic_sentences(known: DataFrame, n_drawn: int, coefficients: DataFrame) -
             said.append(f"{len(names)} of {len(known)} clinics lie {words}, by more than chance.")
         elif names:
             said.append(f"{listing(names)} {'lies' if len(names) == 1 else 'lie'} {words}, by more than chance.")
+        if rating == "below" and rebound:
+            said.append(rebound)
     if not said:
         said.append("No clinic differs from the mean of the clinics by more than chance.")
     test = coefficients[coefficients["adjuster"] == _ALL_EQUAL]

@@ -203,7 +203,7 @@ def test_naive_stands_beside_honest(sites: dict[str, Path]) -> None:
 def test_truth_counts_the_intervals_that_hold_it(sites: dict[str, Path]) -> None:
     said = text(sites, "full", "truth.html")
     assert "The honest interval holds the truth for 5 of 5 strategies" in said
-    assert "Of 5 honest intervals 5 hold the truth; of 6 around the plain before/after figure 1 does." in said
+    assert "Of 5 honest intervals all hold the truth; of 6 around the plain before/after figure 1 holds it." in said
     assert "For 1 strategy the data could carry no honest estimate, so none was made." in said
 
 
@@ -262,6 +262,7 @@ def test_hidden_numbers_are_words_and_never_zero(sites: dict[str, Path]) -> None
     assert not re.search(r"\b0\.0\b|\b0 %|\bnan\b|\bNone\b|\bNaT\b", said)
     heard = " ".join(Reader(sites["full"] / "strategy-apology.html").attributes("aria-label"))
     assert "Radiology: not shown (fewer than 11)" in heard
+    assert "1 clinic is not drawn; the table says why." in text(sites, "full", "strategy-apology.html")
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
