@@ -215,7 +215,7 @@ def rebound(marts: Marts, strategy_id: str) -> str:
     if is_missing(row["estimate"]):
         return ""
     figure = f"{signed(row['estimate'])} {interval(row['low'], row['high'])}".rstrip()
-    return f"Trust comes back without the repair too: by {figure} in patients who were not repaired yet."
+    return f"Trust comes back without the repair too: by {figure}, as in patients like them who were not repaired yet."
 
 
 def by_chance(marts: Marts, strategy_id: str) -> str:
