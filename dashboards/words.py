@@ -55,7 +55,7 @@ ELIGIBLE: Mapping[str, tuple[str, str]] = {
     "communication": ("breach", "breaches"),
     "transparency": ("breach", "breaches"),
     "expectations": ("visit", "visits"),
-    "follow_through": ("promise that was due", "promises that were due"),
+    "follow_through": ("promise due", "promises due"),
     "empathy": ("visit", "visits"),
 }
 """What a strategy is delivered to, in one and in many."""
