@@ -30,6 +30,7 @@ from dashboards.words import (
     share_interval,
     warnings,
 )
+from trust.strategies import CONTACT_WINDOW_DAYS
 
 _TRAJECTORY_HEIGHT = 380
 _MONTHS_HEIGHT = 320
@@ -125,7 +126,12 @@ def _page_without_record(marts: Marts, strategy: Row, name: str, lead: tuple[str
 def _counts_as(marts: Marts, strategy_id: str) -> str:
     """What is counted as delivered."""
     name = about_strategy.measure_name(marts, strategy_id)
-    return f"What \u201cdelivered\u201d means here: {name[0].lower()}{name[1:]}" if name else ""
+    if not name:
+        return ""
+    text = f"What \u201cdelivered\u201d means here: {name[0].lower()}{name[1:]}"
+    if about_strategy.ELIGIBLE.get(strategy_id) != about_strategy.ELIGIBLE["apology"]:
+        return text
+    return f"{text} A month of breaches counts once all of them are {CONTACT_WINDOW_DAYS} days old."
 
 
 def _how_section() -> Section:

@@ -195,6 +195,8 @@ def test_naive_stands_beside_honest(sites: dict[str, Path]) -> None:
     assert "A plain before/after would say +9.4 (8.3 to 10.5): more than the honest estimate allows." in said
     assert "Better than it would have been" in said
     assert "Two months before the start already differ from zero." in said
+    assert "A month of breaches counts once all of them are 90 days old." in said
+    assert "90 days old" not in text(sites, "full", "strategy-empathy.html")
     open_verdict = text(sites, "full", "strategy-follow_through.html")
     assert "but it cannot tell the strategy from what would have happened anyway." in open_verdict
     assert "about 640 more answers" in open_verdict
