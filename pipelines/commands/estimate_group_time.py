@@ -79,6 +79,10 @@ def group_time(connection: DuckDBPyConnection, options: Options) -> Result:
         design = staggered_design(table.cohort, table.period, asked.control, asked.base, asked.anticipation)
         things = "rows" if asked.is_cross_section else "units"
         warnings += left_out(table, design, things, bool(asked.anticipation))
+        if asked.placebo_periods is not None and design.already_begun:
+            warnings.append(
+                f"A placebo needs {asked.anticipation + 1} periods before the start; the others are left out."
+            )
         if design.reason:
             raise Refused(design.reason)
         table.keep(design.recoded, design.periods)

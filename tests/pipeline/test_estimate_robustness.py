@@ -164,6 +164,7 @@ def test_too_few_periods_before_any_start_are_no_placebo(tmp_path: Path) -> None
     (row,) = result["rows"]
     assert row["term"] == "placebo"
     assert row["reason"]
+    assert "A placebo needs 5 periods before the start; the others are left out." in result["warnings"]
     for name in ("aggregate", "base", "bootstrap"):
         value = {"aggregate": "simple", "base": "varying", "bootstrap": 100}[name]
         with pytest.raises(SettingsError, match=f"--placebo-periods and --{name}"):
