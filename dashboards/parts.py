@@ -22,6 +22,22 @@ class Chart:
 
 
 @dataclass(frozen=True)
+class About:
+    """What a trend carries: the kind of chart, its limits or interval, n, the share of visits answered, its breaks.
+
+    `name` says which line it is about where a chart has several. No field but `name` may be empty: what is not known
+    is said in words.
+    """
+
+    kind: str
+    limits: str
+    n: str
+    answered: str
+    breaks: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
 class Column:
     """A column of a table: its header, the frame's column and how its cells are written.
 
@@ -77,7 +93,7 @@ class Card:
     verdict: Verdict
     sentences: tuple[str, ...]
     comparison: str
-    note: str = ""
+    about: tuple[About, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,6 +129,7 @@ class Panel:
     items: tuple[str, ...] = ()
     measures: tuple[Measure, ...] = ()
     chart: Chart | None = None
+    about: tuple[About, ...] = ()
     note: str = ""
     table: Table | None = None
     links: tuple[Link, ...] = ()

@@ -5,6 +5,7 @@ What a sentence means belongs in `headline.py` and `contents/`; colours belong i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -41,6 +42,7 @@ VERDICTS: Mapping[str, str] = {
 METHODS: Mapping[str, str] = {
     "naive_before_after": "Plain before/after",
     "rebound_without_repair": "Would have come back anyway",
+    "expected_by_chance": "By chance alone (Barnett)",
     "emulated_trials": "Honest estimate",
     "difference_in_differences_joint": "Honest estimate",
     "emulated_trials_weighted": "Honest, by weighting instead",
@@ -53,7 +55,7 @@ ELIGIBLE: Mapping[str, tuple[str, str]] = {
     "communication": ("breach", "breaches"),
     "transparency": ("breach", "breaches"),
     "expectations": ("visit", "visits"),
-    "follow_through": ("promise that was due", "promises that were due"),
+    "follow_through": ("promise due", "promises due"),
     "empathy": ("visit", "visits"),
 }
 """What a strategy is delivered to, in one and in many."""
@@ -85,6 +87,11 @@ def signed(value: Any) -> str:
     """A difference with its sign, as in '+2.1' or '−0.4'; zero has no sign."""
     text = number(value)
     return text if text in (NOTHING, "0.0") or text.startswith(MINUS) else f"+{text}"
+
+
+def real_minus(text: str) -> str:
+    """A sentence from the marts with real minus signs before its numbers."""
+    return re.sub(r"(?<![\w\u2013-])-(?=\d)", MINUS, text)
 
 
 def count(value: Any) -> str:

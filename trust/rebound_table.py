@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trust.estimators.rebound import expected_rebound
+from trust.estimators.rebound import expected_rebound, unit_rebound
 
 FloatArray = NDArray[np.float64]
 
@@ -44,6 +44,16 @@ class ReboundBand:
     expected_rebound: float | None
     correlation: float | None
     suppressed_reason: str | None = None
+
+
+def group_rebound(lowest: float, mean: float, correlation: float) -> float:
+    """Points by which people who were picked low, and so average `lowest`, are expected to come back towards `mean`.
+
+    Barnett, van der Pols and Dobson 2005, Int. J. Epidemiol. 34:215, equation 1, written with the mean of those picked
+    instead of the cut: for normal scores the two are the same. `correlation` is that of two scores of one person. For
+    scores with a long tail it is too small (Linden 2013). Raises ValueError for a correlation outside 0 to 1."""
+    # Kelley's shrinkage of one score with the retest correlation as its reliability.
+    return unit_rebound(lowest, mean, correlation, 1, 1)
 
 
 def rebound_table(cells: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:

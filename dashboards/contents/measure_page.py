@@ -12,7 +12,7 @@ import pandas as pd
 from dashboards.figures import items as items_figure
 from dashboards.marts import Marts, Row
 from dashboards.parts import Chart, Column, Measure, Page, Panel, Section, Table
-from dashboards.words import count, hidden, is_missing, listing, number, plural, sentence, share
+from dashboards.words import count, hidden, is_missing, listing, number, plural, sentence
 
 _KEYS = ["instrument_id", "instrument_version", "scale_id"]
 _STEPS = {
@@ -42,18 +42,6 @@ def measure_page(marts: Marts) -> Page:
             ),
         ),
         sections=(*sections, *([] if rebound is None else [rebound])),
-    )
-
-
-def repair_rebound(marts: Marts, row: Row) -> str | None:
-    """What the score of a group picked at `mean_lowest` is expected to do by itself, or None where it is not known."""
-    everyone = marts.row("rebound", scale_id=marts.scale_id, first_band="all")
-    lowest, mean, correlation = row["mean_lowest"], everyone["mean_first_score"], everyone["correlation"]
-    if is_missing(lowest) or is_missing(mean) or is_missing(correlation) or not float(lowest) < float(mean):
-        return None
-    return (
-        "Patients picked at a low score rise by themselves: of the way back to the mean "
-        f"({number(mean)}), patients asked twice cover about {share(1 - float(correlation))} without any effect."
     )
 
 
@@ -136,9 +124,7 @@ def _measures(row: Row) -> tuple[Measure, ...]:
         )
     if not is_missing(row["smallest_change"]):
         measures.append(
-            Measure(
-                "More than noise", f"{number(row['smallest_change'])} points", "", "for one person; less for a group"
-            )
+            Measure("More than noise", number(row["smallest_change"]), "", "points for one person; fewer for a group")
         )
     return tuple(measures)
 

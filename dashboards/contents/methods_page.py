@@ -75,6 +75,10 @@ def methods_page(marts: Marts) -> Page:
             "without help. A plain "
             "before/after figure counts that rise as success; it is shown beside the honest estimate so "
             "that the gap can be seen.",
+            "For repairs, two more figures stand beside it: how far trust came back in patients who were not repaired "
+            "yet, and what Barnett\u2019s formula expects from chance alone. The formula takes the correlation of two "
+            "scores of one patient and how far below the mean patients were at their lowest. It is meant for normal "
+            "scores and falls short for scores with a long tail, such as these.",
         ),
         _section(
             "verdicts",

@@ -9,7 +9,8 @@ import pandas as pd
 from pandas import DataFrame, Timestamp
 
 from dashboards.contents import strategies as about_strategy
-from dashboards.contents.chart_words import about_chart
+from dashboards.contents.chart_words import about_chart, about_line
+from dashboards.contents.rebound import low_clinics
 from dashboards.figures import clinics as clinics_figure
 from dashboards.figures import funnel as funnel_figure
 from dashboards.figures import trajectory as trajectory_figure
@@ -33,9 +34,9 @@ from dashboards.words import (
     share_interval,
     signed,
 )
-from trust.estimators.rebound import unit_rebound
 
 _CARD_HEIGHT = 200
+_NO_LIMITS = "95 % confidence interval of each mean; no control limits yet"
 _COURSES = {
     "rising": "Rising",
     "falling": "Falling",
@@ -152,13 +153,10 @@ def _trust_section(marts: Marts, head: Headline) -> Section:
     )
     notes = [
         (
-            "Line and dots: the mean of each month. Band: 95 % confidence interval. Dotted lines: the range "
-            "in which months "
-            "lie when nothing has changed. A triangle marks a month that the usual ups and downs do not "
-            "explain."
+            "Line and dots: the mean of each month, with its band. Dotted lines: the limits in which months lie when "
+            "nothing has changed. A triangle marks a month that the usual ups and downs do not explain."
         ),
         axis_note(*span),
-        about_chart(marts.organisation_chart(), "answers", breaks),
     ]
     if bool((frame["mean_score"].isna() & frame["suppressed_reason"].notna()).any()):
         notes.append("Months with fewer than 11 people are not shown; the line is broken there.")
@@ -171,6 +169,8 @@ def _trust_section(marts: Marts, head: Headline) -> Section:
         subtitle=f"{scale}, mean score of 100 by month of the visit, whole organisation, "
         f"{plural(marts.fact('n_responses'), 'answer', 'answers')}",
         chart=chart,
+        about=about_chart(marts.organisation_chart(), "answers", number, breaks)
+        or about_line(frame, "mean_score", "line of monthly means", _NO_LIMITS, "n_responses", "answers", breaks),
         note=" ".join(note for note in notes if note),
         table=_trust_table(frame, noun),
     )
@@ -265,7 +265,7 @@ def _strategies_section(marts: Marts) -> Section:
             ),
         ),
         cards=cards,
-        after=Panel("all-trajectories", note=f"{about_strategy.TRAJECTORY}. {axis_note(*span)}", table=table),
+        after=Panel("all-trajectories", note=axis_note(*span), table=table),
     )
 
 
@@ -301,6 +301,7 @@ def _card(marts: Marts, strategy: Row, span: tuple[float, float]) -> Card:
             ("Nothing on record says that this strategy has been applied.",),
             "",
         )
+    compared = (about_strategy.naive_beside_honest(marts, strategy_id), about_strategy.rebound(marts, strategy_id))
     return Card(
         card_id=strategy_id,
         heading=str(strategy["strategy_name"]),
@@ -313,8 +314,8 @@ def _card(marts: Marts, strategy: Row, span: tuple[float, float]) -> Card:
         chart=chart,
         verdict=verdict,
         sentences=tuple(text for text in (about_strategy.reason(marts, strategy_id),) if text),
-        comparison=about_strategy.naive_beside_honest(marts, strategy_id),
-        note="" if chart is None else about_strategy.about_trend(marts, strategy_id, "", about_strategy.sides(frame)),
+        comparison=" ".join(text for text in compared if text),
+        about=() if chart is None else about_strategy.about_trajectory(marts, strategy_id, frame),
     )
 
 
@@ -339,35 +340,6 @@ def clinic_table(marts: Marts) -> DataFrame:
 def _falling(clinics: DataFrame) -> list[str]:
     """Clinics where the score is falling by the same rule as the headline."""
     return [str(unit_id) for unit_id in clinics.loc[clinics["course"] == "falling", "unit_id"]]
-
-
-def _rebound(marts: Marts, clinics: DataFrame, unit_ids: list[str], window: str = "last_quarter") -> str:
-    """What clinics that are picked because they are low do by themselves; empty where none is picked.
-
-    Points come from the reliability of the clinics' means and n; where a clinic has none, or does not lie below the
-    mean, the sentence has no number.
-    """
-    if not unit_ids:
-        return ""
-    where = {"scale_id": marts.scale_id, "time_window": window}
-    mean = marts.row("trust_summary", unit_level="organisation", **where)["mean_score"]
-    known = []
-    for row in clinics[clinics["unit_id"].isin(unit_ids)].to_dict("records"):
-        beside = marts.row("unit_comparison", unit_level="clinic", unit_id=row["unit_id"], scale_id=marts.scale_id)
-        cells = (row["mean_score"], mean, beside["reliability"], beside["n_responses"], row["n_responses"])
-        if not any(is_missing(cell) for cell in cells) and float(row["mean_score"]) < float(mean):
-            points = unit_rebound(*(float(cell) for cell in cells))
-            below = f"{number(float(mean) - float(row['mean_score']))} it lies below the mean of all"
-            known.append(f"{row['unit_id']} {number(points)} of the {below} ({count(row['n_responses'])} answers)")
-    if not known:
-        return (
-            "A clinic that is picked because it is low rises in part by itself; by how much cannot be said here, so "
-            "compare it with others that were as low."
-        )
-    return (
-        "A clinic that is picked because it is low is expected to rise by itself, whatever is done, by about these "
-        f"points: {listing(known)}. Only a rise beyond that can be an effect."
-    )
 
 
 def _where_breaking(marts: Marts, clinics: DataFrame) -> str:
@@ -462,7 +434,9 @@ def _clinics_panel(marts: Marts, clinics: DataFrame, noun: str) -> Panel:
         "clinics",
         f"{noun} by clinic, last quarter",
         subtitle="Mean score of 100, n in the table",
-        sentences=tuple(text for text in (sentence, _rebound(marts, clinics, _falling(clinics))) if text),
+        sentences=tuple(
+            text for text in (sentence, low_clinics(marts, clinics, _falling(clinics), "last_quarter")) if text
+        ),
         chart=chart,
         note=" ".join(notes),
         table=table,
@@ -493,7 +467,7 @@ def _comparison_section(marts: Marts) -> Section:
         + (f"; it takes about {count(needed.iloc[0])} in twelve months." if len(needed) else "; the rest is chance."),
     ]
     if low:
-        sentences.append(_rebound(marts, frame, low, "last_12_months"))
+        sentences.append(low_clinics(marts, frame, low, "last_12_months"))
     noun = "Trust" if marts.is_trust else "Patient experience"
     chart = Chart(
         "chart-funnel",
@@ -748,7 +722,7 @@ def to_decide(marts: Marts, head: Headline, clinics: DataFrame) -> tuple[str, ..
     for clinic in _falling(clinics)[:1]:
         found.append(
             f"Ask {clinic} what changed: its score is falling by more than its usual ups and downs. "
-            + _rebound(marts, clinics, [clinic])
+            + low_clinics(marts, clinics, [clinic], "last_quarter")
         )
     for strategy_id in on_record:
         row, _ = about_strategy.summary(marts, strategy_id)

@@ -129,10 +129,11 @@ def _response_section(marts: Marts) -> Section:
             ),
         ),
         chart=chart,
-        note=about_line(
+        about=about_line(
             frame,
             "response_share",
-            "line of monthly shares; no band and no control limits, as every visit is counted",
+            "line of monthly shares",
+            "none, as every visit is counted: no interval is needed",
             "n_invited",
             "visits",
             breaks,

@@ -12,8 +12,9 @@ import pandas as pd
 from pandas import DataFrame
 
 from dashboards.contents.chart_words import about_starts, per_month
+from dashboards.contents.rebound import repair_rebound, repair_rebound_sentence
 from dashboards.marts import Marts, Row
-from dashboards.parts import Measure, Verdict
+from dashboards.parts import About, Measure, Verdict
 from dashboards.words import (
     ELIGIBLE,
     VERDICTS,
@@ -23,6 +24,7 @@ from dashboards.words import (
     interval,
     is_missing,
     plural,
+    real_minus,
     sentence,
     share,
     share_interval,
@@ -31,12 +33,14 @@ from dashboards.words import (
 
 NAIVE = "naive_before_after"
 REBOUND = "rebound_without_repair"
+BY_CHANCE = "expected_by_chance"
+"""Barnett's formula, worked out for the pages; not a method of the release."""
 
-TRAJECTORY = (
-    "Kind of chart: mean score by months from each one\u2019s own start, beside a comparison weighted alike. Band: "
-    "95 % confidence interval of each mean, by clusters of answers; no control limits"
-)
-"""What a chart before and after a start is, without a full stop."""
+TRAJECTORY = "mean score by months from each one\u2019s own start, beside a comparison weighted alike"
+"""What a chart before and after a start is."""
+
+TRAJECTORY_BAND = "95 % confidence interval of each mean, by clusters of answers; no control limits"
+"""What its bands are."""
 
 WINDOWS = {"last_12_months": "the last 12 months", "all": "all months on record"}
 
@@ -77,9 +81,18 @@ def honest_effect(marts: Marts, strategy_id: str) -> Row:
 
 
 def effects(marts: Marts, strategy_id: str) -> DataFrame:
-    """The effects of a strategy by every method: naive, what would have come back anyway, honest, and the rest."""
+    """The effects of a strategy by every method: naive, what would have come back anyway, honest, and the rest.
+
+    Beside the measured rebound stands what Barnett's formula expects from chance alone, where it can be had.
+    """
     rows = marts.rows("strategy_effects", strategy_id=strategy_id)
-    order = rows["method"].map({NAIVE: 0, REBOUND: 1}).fillna(3).where(rows["is_primary"] != True, 2)  # noqa: E712
+    by_chance = repair_rebound(marts, strategy_id)
+    if by_chance is not None and not is_missing(effect(marts, strategy_id, REBOUND)["estimate"]):
+        beside = dict.fromkeys(rows.columns) | {"strategy_id": strategy_id, "method": BY_CHANCE, "is_primary": False}
+        records = [*rows.to_dict("records"), beside | {"estimate": by_chance}]
+        rows = DataFrame(records, columns=rows.columns).astype({"estimate": "Float64"})
+    places = {NAIVE: 0, REBOUND: 1, BY_CHANCE: 2}
+    order = rows["method"].map(places).fillna(4).where(rows["is_primary"] != True, 3)  # noqa: E712
     return (
         rows.assign(order=order)
         .sort_values(["order", "method", "unit_level"])
@@ -89,9 +102,9 @@ def effects(marts: Marts, strategy_id: str) -> DataFrame:
 
 
 def main_effects(marts: Marts, strategy_id: str) -> DataFrame:
-    """Those that are drawn: naive, what would have come back anyway, and the honest one."""
+    """Those that are drawn: naive, what would have come back anyway (measured, and by chance), and the honest one."""
     rows = effects(marts, strategy_id)
-    is_main = rows["method"].isin([NAIVE, REBOUND]) | (rows["is_primary"] == True)  # noqa: E712
+    is_main = rows["method"].isin([NAIVE, REBOUND, BY_CHANCE]) | (rows["is_primary"] == True)  # noqa: E712
     return rows[is_main].reset_index(drop=True)
 
 
@@ -168,7 +181,7 @@ def reason(marts: Marts, strategy_id: str) -> str:
     """Why the verdict is what it is, in one sentence."""
     row = honest_effect(marts, strategy_id)
     if not is_missing(row["reason"]):
-        return sentence(row["reason"])
+        return real_minus(sentence(row["reason"]))
     if not is_missing(row["suppressed_reason"]):
         return f"The estimate is {hidden(row['suppressed_reason'])}."
     if not is_missing(row["n_needed"]):
@@ -202,9 +215,13 @@ def rebound(marts: Marts, strategy_id: str) -> str:
     if is_missing(row["estimate"]):
         return ""
     figure = f"{signed(row['estimate'])} {interval(row['low'], row['high'])}".rstrip()
-    return (
-        f"Without the repair trust would have come back by {figure} by itself, as it did in patients not yet repaired."
-    )
+    return f"Trust comes back without the repair too: by {figure}, as in patients like them who were not repaired yet."
+
+
+def by_chance(marts: Marts, strategy_id: str) -> str:
+    """What Barnett's formula expects, beside the measured rebound; nothing where there is none, as for a roll-out."""
+    row = effect(marts, strategy_id, REBOUND)
+    return "" if is_missing(row["estimate"]) else repair_rebound_sentence(marts, strategy_id)
 
 
 def overlap(marts: Marts, strategy_id: str) -> DataFrame:
@@ -264,8 +281,15 @@ def short_name(strategy_id: object) -> str:
     return str(strategy_id).replace("_", " ").capitalize()
 
 
-def about_trend(marts: Marts, strategy_id: str, kind: str, n: Sequence[str]) -> str:
-    """What a trend by months from the start carries: kind, n, share answered, and breaks it may rest on.
+def about_trajectory(marts: Marts, strategy_id: str, frame: DataFrame) -> tuple[About, ...]:
+    """What a chart before and after a start carries."""
+    names = {"treated": "answers a month with it", "comparison": "a month in the comparison"}
+    n = [per_month(frame.loc[frame["comparison_group"] == side, "n_responses"], words) for side, words in names.items()]
+    return about_trend(marts, strategy_id, TRAJECTORY, TRAJECTORY_BAND, n)
+
+
+def about_trend(marts: Marts, strategy_id: str, kind: str, limits: str, n: Sequence[str]) -> tuple[About, ...]:
+    """What a trend by months from the start carries: kind, limits, n, share answered, and breaks it may rest on.
 
     Repairs are compared from before the breach on, roll-outs from a year before the first month; where the first
     month is not shown, any break may lie within.
@@ -277,15 +301,7 @@ def about_trend(marts: Marts, strategy_id: str, kind: str, n: Sequence[str]) -> 
     is_roll_out = honest_effect(marts, strategy_id)["unit_level"] in ("provider", "clinic")
     if is_roll_out and first is not None and not bool((hidden_months < first).any()):
         breaks = [at for at in breaks if at > first - pd.DateOffset(months=12)]
-    return about_starts(kind, n, marts.fact("response_share"), breaks)
-
-
-def sides(frame: DataFrame) -> list[str]:
-    """The n of a month on either side of trajectories, in words."""
-    names = {"treated": "answers with it", "comparison": "in the comparison"}
-    return [
-        per_month(frame.loc[frame["comparison_group"] == side, "n_responses"], words) for side, words in names.items()
-    ]
+    return about_starts(kind, limits, n, marts.fact("response_share"), breaks)
 
 
 def last_two(frame: DataFrame) -> DataFrame:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import pandas as pd
 
 from dashboards.contents import strategies as about_strategy
-from dashboards.contents.chart_words import about_chart, latest, per_month
-from dashboards.contents.measure_page import repair_rebound
+from dashboards.contents.chart_words import NOT_ASKED, NOT_KNOWN, about_chart, about_line, latest, per_month
+from dashboards.contents.rebound import repair_rebound_sentence
 from dashboards.figures import clinics as clinics_figure
 from dashboards.figures import effects as effects_figure
 from dashboards.figures import shares as shares_figure
@@ -30,6 +30,7 @@ from dashboards.words import (
     share_interval,
     warnings,
 )
+from trust.strategies import CONTACT_WINDOW_DAYS
 
 _TRAJECTORY_HEIGHT = 380
 _MONTHS_HEIGHT = 320
@@ -125,7 +126,12 @@ def _page_without_record(marts: Marts, strategy: Row, name: str, lead: tuple[str
 def _counts_as(marts: Marts, strategy_id: str) -> str:
     """What is counted as delivered."""
     name = about_strategy.measure_name(marts, strategy_id)
-    return f"Delivered counts: {name[0].lower()}{name[1:]}" if name else ""
+    if not name:
+        return ""
+    text = f"What \u201cdelivered\u201d means here: {name[0].lower()}{name[1:]}"
+    if about_strategy.ELIGIBLE.get(strategy_id) != about_strategy.ELIGIBLE["apology"]:
+        return text
+    return f"{text} A month of breaches counts once all of them are {CONTACT_WINDOW_DAYS} days old."
 
 
 def _how_section() -> Section:
@@ -165,11 +171,10 @@ def _trajectory_section(marts: Marts, strategy: Row, verdict: str) -> Section:
             ),
         ),
         chart=chart,
+        about=about_strategy.about_trajectory(marts, strategy_id, frame),
         note=" ".join(
             text
             for text in (
-                f"{about_strategy.TRAJECTORY}.",
-                about_strategy.about_trend(marts, strategy_id, "", about_strategy.sides(frame)),
                 axis_note(*span),
                 "The line is broken where a month has fewer than 11 people." if is_hidden else "",
             )
@@ -200,12 +205,13 @@ def _effects_section(marts: Marts, strategy: Row) -> Section:
     if frame.empty:
         return Section("moved", "Did it move trust?", panels=(Panel("methods", sentences=("No estimate was made.",)),))
     rebound = about_strategy.rebound(marts, strategy_id)
-    label = f"{strategy['strategy_name']}: the plain before/after figure beside the honest estimate. {words} {rebound}"
+    by_chance = about_strategy.by_chance(marts, strategy_id)
+    label = f"{strategy['strategy_name']}: the plain before/after figure beside the honest estimate."
     drawn = about_strategy.main_effects(marts, strategy_id)
     chart = Chart(
         f"chart-effects-{strategy_id}",
         effects_figure.compare_methods(drawn, effects_figure.methods_axis(drawn)),
-        label.strip(),
+        " ".join(text for text in (label, words, rebound, by_chance) if text),
         effects_figure.methods_height(drawn),
     )
     panels = [
@@ -213,7 +219,7 @@ def _effects_section(marts: Marts, strategy: Row) -> Section:
             "naive-and-honest",
             "The plain figure and the honest one",
             subtitle="Points of 100, with 95 % confidence intervals; the upright rule is no difference",
-            sentences=tuple(text for text in (words, rebound) if text),
+            sentences=tuple(text for text in (words, rebound, by_chance) if text),
             chart=chart if bool(drawn["estimate"].notna().any()) else None,
             note="The plain figure is the mean after the start less the mean before it, of those who had it. "
             "It never carries a verdict: people who were chosen at their lowest rise without any help. The table has "
@@ -260,12 +266,12 @@ def _effects_section(marts: Marts, strategy: Row) -> Section:
                     ),
                 ),
                 chart=chart,
-                note=about_strategy.about_trend(
+                about=about_strategy.about_trend(
                     marts,
                     strategy_id,
-                    "event study, each dot the honest estimate of one month with its 95 % confidence interval; "
-                    "no control limits",
-                    [per_month(events["n_responses"], "answers with it")],
+                    "event study: each dot is the honest estimate of one month",
+                    "95 % confidence interval of each month by itself; no control limits",
+                    [per_month(events["n_responses"], "answers a month with it")],
                 ),
                 table=Table(
                     f"effect-by-month-{strategy_id}",
@@ -339,12 +345,27 @@ def _months_section(marts: Marts, strategy: Row) -> Section:
     is_hidden = bool(frame["suppressed_reason"].notna().any())
     breaks = [at for at, _ in marts.breaks()]
     _, cases = about_strategy.ELIGIBLE.get(strategy_id, ("case", "cases"))
-    charts = (
-        ("Delivered", marts.strategy_chart(strategy_id, ("delivered_share", "kept_share")), cases, ()),
-        ("Noticed", marts.strategy_chart(strategy_id, ("noticed_share",)), "answers", breaks),
+    whole = marts.fact("response_share")
+    answered = NOT_KNOWN if whole is None else f"{share(whole)} over all months"
+    delivered = marts.strategy_chart(strategy_id, ("delivered_share", "kept_share"))
+    noticed = marts.strategy_chart(strategy_id, ("noticed_share",))
+    no_share = frame.assign(response_share=None)
+    line, limits = "line of monthly shares", "95 % confidence interval of each share; no control limits yet"
+    delivered_line = about_line(
+        no_share, "delivered_share", line, limits, "eligible_n", cases, answered=NOT_ASKED, name="Delivered"
     )
-    about = [f"{name}: {words}" for name, own, unit, at in charts if (words := about_chart(own, unit, at))]
-    now = [f"{name} in {words}." for name, own, _, _ in charts if (words := latest(own))]
+    noticed_line = about_line(
+        no_share, "noticed_share", line, limits, "n_noticed_answers", "answers", breaks, answered, "Noticed"
+    )
+    about = (
+        *(about_chart(delivered, cases, share, answered=NOT_ASKED, name="Delivered") or delivered_line),
+        *(about_chart(noticed, "answers", share, breaks, answered, "Noticed") or noticed_line),
+    )
+    now = [
+        f"{name} in {words}."
+        for name, own in (("Delivered", delivered), ("Noticed", noticed))
+        if (words := latest(own))
+    ]
     chart = Chart(
         f"chart-delivery-{strategy_id}",
         shares_figure.shares_by_month(frame, (shares_figure.DELIVERED, shares_figure.NOTICED), _MONTHS_HEIGHT, breaks),
@@ -365,8 +386,8 @@ def _months_section(marts: Marts, strategy: Row) -> Section:
             *now,
         ),
         chart=chart,
-        note=" ".join(["Bands: 95 % confidence intervals.", *about, *_answered(marts, charts[1][1])])
-        + (" The line is broken where a month has fewer than 11 people." if is_hidden else ""),
+        about=about,
+        note="The line is broken where a month has fewer than 11 people." if is_hidden else "",
         table=Table(
             f"delivery-{strategy_id}",
             "Delivered and noticed by month",
@@ -377,14 +398,6 @@ def _months_section(marts: Marts, strategy: Row) -> Section:
     return Section("over-time", heading, panels=(panel,))
 
 
-def _answered(marts: Marts, noticed: pd.DataFrame) -> tuple[str, ...]:
-    """The share of all visits that was answered, where the chart of what was noticed has no share of its own."""
-    answered = marts.fact("response_share")
-    if answered is None or noticed.empty or bool(noticed["response_share"].notna().any()):
-        return ()
-    return (f"Visits answered: {share(answered)}, over all months.",)
-
-
 def _clinics_section(marts: Marts, strategy: Row) -> Section | None:
     """Delivery by clinic in the window the page speaks of."""
     strategy_id = str(strategy["strategy_id"])
@@ -393,25 +406,29 @@ def _clinics_section(marts: Marts, strategy: Row) -> Section | None:
     frame = frame.sort_values("unit_id").reset_index(drop=True)
     if frame.empty:
         return None
+    shown = frame[frame["delivered_share"].notna()].reset_index(drop=True)
     words = [_clinic_words(row) for row in frame.to_dict("records")]
+    drawn = [_clinic_words(row) for row in shown.to_dict("records")]
     mean = None if is_missing(whole["delivered_share"]) else float(whole["delivered_share"])
     chart = None
-    if bool(frame["delivered_share"].notna().any()):
+    if len(shown):
         chart = Chart(
             f"chart-clinics-{strategy_id}",
-            clinics_figure.by_clinic(frame.assign(words=words), "delivered_share", mean, 100),
+            clinics_figure.by_clinic(shown.assign(words=drawn), "delivered_share", mean, 100),
             f"{strategy['strategy_name']}: share delivered by clinic. {'; '.join(words)}.",
-            clinics_figure.height(frame),
+            clinics_figure.height(shown),
         )
     text = (
         "Only one clinic is on record."
         if len(frame) == 1
         else "Clinics in order of name; intervals that meet do not rank them."
     )
+    n_out = len(frame) - len(shown)
+    out = f"{plural(n_out, 'clinic is', 'clinics are')} not drawn; the table says why." if n_out else ""
     panel = Panel(
         "by-clinic",
         subtitle=f"Share delivered, {about_strategy.WINDOWS[window]}, with 95 % confidence intervals",
-        sentences=(text,),
+        sentences=tuple(text for text in (text, out) if text),
         chart=chart,
         table=Table(
             f"clinics-{strategy_id}",
@@ -442,13 +459,13 @@ def _breaches_section(marts: Marts, strategy: Row) -> Section | None:
     frame = pd.concat([own, rows[rows["strategies_received"] == "none"]], ignore_index=True)
     frame = frame.assign(received=[str(strategy["strategy_name"]), *["No strategy"] * (len(frame) - 1)])
     sentences = [_around_breach(row) for row in frame.to_dict("records")]
-    rebound = repair_rebound(marts, frame.iloc[0].to_dict())
+    rebound = repair_rebound_sentence(marts, str(strategy["strategy_id"]))
     panel = Panel(
         "around-a-breach",
         subtitle="Mean score of 100 before the breach, at its lowest after, and last known",
         sentences=(
             *sentences,
-            *([] if rebound is None else [rebound]),
+            rebound,
             ("Plain means, not effects: breaches that receive a strategy are not like those that do not."),
         ),
         table=Table(

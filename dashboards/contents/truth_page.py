@@ -5,6 +5,7 @@ The truth never reaches any other page: a real hospital has none.
 
 from __future__ import annotations
 
+import pandas as pd
 from pandas import DataFrame
 
 from dashboards.contents import strategies as about_strategy
@@ -28,9 +29,8 @@ def truth_page(marts: Marts) -> Page:
             "is known. The estimates never saw it."
         ),
         (
-            f"The interval of the honest estimate holds the truth for {honest} of the {n_honest} it was "
-            "made for; that of the plain "
-            f"before/after figure for {naive} of {n_naive}."
+            f"Of {plural(n_honest, 'honest interval', 'honest intervals')} {_all_or(honest, n_honest)} the truth; of "
+            f"{n_naive} around the plain before/after figure {_all_or(naive, n_naive)} it."
         ),
     )
     refused = len(frame) - n_honest
@@ -41,10 +41,12 @@ def truth_page(marts: Marts) -> Page:
                 "so none was made."
             ),
         )
-    effects = marts.frames["strategy_effects"]
+    drawn = [about_strategy.main_effects(marts, str(strategy_id)) for strategy_id in frame["strategy_id"]]
     truths = [float(value) for value in frame["true_effect"] if not is_missing(value)]
-    span = effects_figure.methods_axis(effects, truths)
-    panels = tuple(_panel(marts, row, span) for row in frame.to_dict("records"))
+    span = effects_figure.methods_axis(pd.concat(drawn), truths) if drawn else (-1.0, 1.0)
+    panels = tuple(
+        _panel(marts, row, methods, span) for row, methods in zip(frame.to_dict("records"), drawn, strict=True)
+    )
     table = Table(
         "truth",
         "Truth beside both estimates, points of 100",
@@ -76,7 +78,8 @@ def truth_page(marts: Marts) -> Page:
                 sentences=(
                     (
                         "Dashed rule: the truth. Thin rule: no effect. Open circles: plain before/after, and, for "
-                        "repairs, what would have come back anyway. Full circle: honest estimate, on which the "
+                        "repairs, what would have come back anyway, as measured in patients not yet repaired and as "
+                        "chance alone would have it. Full circle: honest estimate, on which the "
                         "verdict rests. Points of 100, with 95 % confidence intervals, on the same axis in all six."
                     ),
                 ),
@@ -85,6 +88,12 @@ def truth_page(marts: Marts) -> Page:
             Section("truth-table", "In numbers", panels=(Panel("truth-numbers", table=table),)),
         ),
     )
+
+
+def _all_or(how_many: int, of: int) -> str:
+    """How many intervals hold something, in words where it is all or none."""
+    words = "none" if how_many == 0 else "all" if how_many == of > 1 else str(how_many)
+    return f"{words} {'holds' if how_many == 1 else 'hold'}"
 
 
 def truth_table(marts: Marts) -> DataFrame:
@@ -131,10 +140,9 @@ def _is_right(row: dict[str, object]) -> str:
     return "The verdict is right." if says else "The verdict is wrong: so it can be, in a few cases of a hundred."
 
 
-def _panel(marts: Marts, row: dict[str, object], span: tuple[float, float]) -> Panel:
+def _panel(marts: Marts, row: dict[str, object], frame: DataFrame, span: tuple[float, float]) -> Panel:
     """One strategy."""
     strategy_id = str(row["strategy_id"])
-    frame = about_strategy.main_effects(marts, strategy_id)
     truth = None if is_missing(row["true_effect"]) else float(row["true_effect"])  # type: ignore[arg-type]
     honest = "none"
     if not is_missing(row["honest_estimate"]):

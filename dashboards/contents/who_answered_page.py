@@ -9,10 +9,11 @@ import pandas as pd
 from pandas import DataFrame
 
 from dashboards.contents.chart_words import about_line
+from dashboards.contents.rebound import clinic_rebounds, low_clinics
 from dashboards.figures import paired as paired_figure
 from dashboards.figures import weighted as weighted_figure
 from dashboards.marts import Marts, Row
-from dashboards.parts import Chart, Column, Link, Measure, Page, Panel, Section, Table
+from dashboards.parts import About, Chart, Column, Link, Measure, Page, Panel, Section, Table
 from dashboards.words import (
     axis_note,
     exact_share,
@@ -95,12 +96,14 @@ def _weighted_section(marts: Marts, row: Row) -> Section:
     frame = frame.reset_index(drop=True)
     has_line = bool(frame["raked_score"].notna().any())
     chart = None
+    about: tuple[About, ...] = ()
     note = ""
     if has_line:
         breaks = [at for at, _ in marts.breaks()]
-        kind = "two lines of monthly means, plain and weighted; band: 95 % interval of the weighted; no control limits"
-        about = about_line(frame, "raked_score", kind, "n_responses", "answers", breaks)
-        note = f"{about} {axis_note(*weighted_figure.axis(frame))}"
+        kind = "two lines of monthly means, plain and weighted"
+        limits = "95 % confidence interval of the weighted mean; no control limits"
+        about = about_line(frame, "raked_score", kind, limits, "n_responses", "answers", breaks)
+        note = axis_note(*weighted_figure.axis(frame))
         chart = Chart(
             "chart-weighted-trust",
             weighted_figure.weighted_by_month(frame, _HEIGHT, breaks),
@@ -113,6 +116,7 @@ def _weighted_section(marts: Marts, row: Row) -> Section:
         sentences=_weighted_sentences(row),
         measures=_weighted_measures(row),
         chart=chart,
+        about=about,
         note=note,
         table=Table(
             "trust-weighted",
@@ -309,10 +313,15 @@ def _clinics_section(marts: Marts) -> Section:
         height,
     )
     coefficients = marts.frames["case_mix_coefficients"]
+    below = [str(name) for name in known.loc[known["rating"] == "below", "unit_id"]]
+    rises = clinic_rebounds(marts, frame, _LAST_YEAR)
+    is_low = frame["unit_id"].isin(below)
+    frame = frame.assign(expected_rise=[rise if at else None for rise, at in zip(rises, is_low, strict=True)])
+    rebound = low_clinics(marts, frame, below, _LAST_YEAR)
     panel = Panel(
         "clinics-adjusted",
         subtitle="Ring: plain mean score; dot: adjusted, with 95 % interval, last 12 months; in the order of names",
-        sentences=_clinic_sentences(known, len(shown), coefficients),
+        sentences=_clinic_sentences(known, len(shown), coefficients, rebound),
         chart=chart,
         note=f"The axis runs from {low:.0f} to {high:.0f} points, so that differences can be seen.",
         table=Table(
@@ -325,6 +334,7 @@ def _clinics_section(marts: Marts) -> Section:
                 Column("Adjusted", "adjusted_score", "score"),
                 Column("95 % interval", "low", "interval", "high"),
                 Column("Against the mean", "rating", "name"),
+                Column("Rise to expect by itself", "expected_rise", "signed"),
                 Column("Why not", "reason"),
             ),
             frame,
@@ -365,8 +375,9 @@ def _clinic_words(row: Row) -> str:
     )
 
 
-def _clinic_sentences(known: DataFrame, n_drawn: int, coefficients: DataFrame) -> tuple[str, ...]:
-    """Which clinics differ from their mean, whether all could be equal, and what is drawn."""
+def _clinic_sentences(known: DataFrame, n_drawn: int, coefficients: DataFrame, rebound: str) -> tuple[str, ...]:
+    """Which clinics differ from their mean, what the low ones do by themselves, whether all could be equal, and what
+    is drawn."""
     said = []
     for rating, words in _RATINGS.items():
         names = [str(name) for name in known.loc[known["rating"] == rating, "unit_id"]]
@@ -374,6 +385,8 @@ def _clinic_sentences(known: DataFrame, n_drawn: int, coefficients: DataFrame) -
             said.append(f"{len(names)} of {len(known)} clinics lie {words}, by more than chance.")
         elif names:
             said.append(f"{listing(names)} {'lies' if len(names) == 1 else 'lie'} {words}, by more than chance.")
+        if rating == "below" and rebound:
+            said.append(rebound)
     if not said:
         said.append("No clinic differs from the mean of the clinics by more than chance.")
     test = coefficients[coefficients["adjuster"] == _ALL_EQUAL]

@@ -14,7 +14,7 @@ from dashboards import theme
 from dashboards.figures.marks import add_rule, cells, known
 from dashboards.words import METHODS, interval, is_missing, signed
 
-BESIDE = ("naive_before_after", "rebound_without_repair")
+BESIDE = ("naive_before_after", "rebound_without_repair", "expected_by_chance")
 """Methods that are no estimate of an effect, drawn paler and open."""
 
 _ROW = 56
@@ -71,7 +71,7 @@ def compare_methods(frame: DataFrame, span: tuple[float, float], truth: float | 
         if is_missing(row["estimate"]):
             words = f"{name}: none"
         else:
-            words = f"{name}: {signed(row['estimate'])} {interval(row['low'], row['high'])}"
+            words = f"{name}: {signed(row['estimate'])} {interval(row['low'], row['high'])}".rstrip()
             x, low, high = cells([row["estimate"], row["low"], row["high"]])
             if low is not None and high is not None:
                 figure.add_scatter(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
-from pandas import DataFrame, Timestamp
+from pandas import DataFrame, Timedelta, Timestamp
 
 from dashboards import theme
 from dashboards.words import is_missing
@@ -178,6 +178,29 @@ def add_rule(figure: go.Figure, **where: Any) -> None:
         figure.add_shape(type="line", x0=where["x"], x1=where["x"], yref="paper", y0=0, y1=1, **style)
     else:
         figure.add_shape(type="line", y0=where["y"], y1=where["y"], xref="paper", x0=0, x1=1, **style)
+
+
+def add_break(figure: go.Figure, at: Timestamp) -> str:
+    """An upright dashed rule between the last month of the old way and the first of the new one; where it stands."""
+    middle = (at - Timedelta(days=15)).strftime("%Y-%m-%d")
+    figure.add_shape(
+        type="line",
+        xref="x",
+        yref="paper",
+        x0=middle,
+        x1=middle,
+        y0=0,
+        y1=1,
+        line={"color": theme.INK, "width": 1.5, "dash": "dash"},
+    )
+    return str(middle)
+
+
+def add_breaks(figure: go.Figure, breaks: Sequence[Timestamp], first: Timestamp, last: Timestamp) -> None:
+    """A rule for each break that parts the months shown."""
+    for at in breaks:
+        if first < at <= last:
+            add_break(figure, at)
 
 
 def plain(text: Any) -> str:

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from pandas import DataFrame, Timedelta, Timestamp
 
 from dashboards import theme
-from dashboards.figures.marks import Line, add_end_labels, add_line, last_known
+from dashboards.figures.marks import Line, add_breaks, add_end_labels, add_line, last_known
 
 DELIVERED = Line("delivered_share", "low", "high", "Delivered", theme.US, theme.US, suffix=" %")
 NOTICED = Line("noticed_share", "noticed_low", "noticed_high", "Noticed", theme.BETTER, theme.BETTER_TEXT, suffix=" %")
@@ -44,6 +44,7 @@ def shares_by_month(
         tickformat="%b<br>%Y",
         range=[(first - air).strftime("%Y-%m-%d"), (last + air).strftime("%Y-%m-%d")],
     )
+    add_breaks(figure, breaks, first, last)
     ends = []
     for line in lines:
         add_line(figure, rows, "period_start", line, () if line is DELIVERED else breaks)

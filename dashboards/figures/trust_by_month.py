@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from pandas import DataFrame, Timedelta, Timestamp
 
 from dashboards import theme
-from dashboards.figures.marks import Line, add_end_labels, add_line, cells, known, last_known, plain
+from dashboards.figures.marks import Line, add_break, add_end_labels, add_line, cells, known, last_known, plain
 from dashboards.marts import direction
 from dashboards.words import is_missing, month
 
@@ -178,24 +178,13 @@ def _add_breaks(figure: go.Figure, breaks: Sequence[Timestamp], first: Timestamp
     for at in breaks:
         if not first <= at <= last:
             continue
-        # The rule stands between the last month of the old way and the first of the new one.
-        middle = at - Timedelta(days=15)
-        figure.add_shape(
-            type="line",
-            xref="x",
-            yref="paper",
-            x0=_day(middle),
-            x1=_day(middle),
-            y0=0,
-            y1=1,
-            line={"color": theme.INK, "width": 1.5, "dash": "dash"},
-        )
+        middle = add_break(figure, at)
         if worded and at - worded[-1] < (last - first) / 2:
             continue
         worded.append(at)
         is_late = (at - first) > (last - first) / 2
         figure.add_annotation(
-            x=_day(middle),
+            x=middle,
             y=1,
             yshift=8,
             xref="x",

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from pandas import DataFrame, Timedelta, Timestamp
 
 from dashboards import theme
-from dashboards.figures.marks import Line, add_end_labels, add_line, known, last_known
+from dashboards.figures.marks import Line, add_breaks, add_end_labels, add_line, known, last_known
 
 PLAIN = Line("mean_score", "no_low", "no_high", "Plain", theme.COMPARISON, theme.MUTED, is_comparison=True, width=2)
 WEIGHTED = Line("raked_score", "raked_low", "raked_high", "Weighted")
@@ -37,6 +37,7 @@ def weighted_by_month(frame: DataFrame, height: int, breaks: Sequence[Timestamp]
         tickformat="%b<br>%Y",
         range=[(first - air).strftime("%Y-%m-%d"), (last + air).strftime("%Y-%m-%d")],
     )
+    add_breaks(figure, breaks, first, last)
     ends = []
     for line in (PLAIN, WEIGHTED):
         add_line(figure, rows, "period_start", line, breaks, has_dots=not line.is_comparison)

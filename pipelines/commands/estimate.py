@@ -19,6 +19,7 @@ from pipelines.commands.estimate_event_study import event_study, sun_abraham
 from pipelines.commands.estimate_group_time import group_time
 from pipelines.commands.estimate_growth import growth_curve
 from pipelines.commands.estimate_interrupted_series import interrupted_series
+from pipelines.commands.estimate_leave_one_out import leave_one_out as without_each
 from pipelines.commands.estimate_many import adjust_p, pool
 from pipelines.commands.estimate_rebound import expected_rebound, rebound
 from pipelines.commands.estimate_recovery import recovery
@@ -94,6 +95,8 @@ class Options:
     band: str | None = None
     at: tuple[str, ...] = ()
     random: tuple[str, ...] = ()
+    leave_one_out: str | None = None
+    placebo_periods: int | None = None
 
     def check(self, needed: tuple[str, ...], allowed: tuple[str, ...] = ()) -> None:
         """Raise SettingsError where a needed option is missing, or one is given that the method does not read."""
@@ -253,6 +256,12 @@ def estimate(
     random: Annotated[
         str | None, typer.Option(help="Of a growth curve: terms whose slope differs between units.")
     ] = None,
+    leave_one_out: Annotated[
+        str | None, typer.Option(metavar="COL", help="The same without each value of a column in turn, and the range.")
+    ] = None,
+    placebo_periods: Annotated[
+        int | None, typer.Option(help="Pretend the start was so many periods earlier, where nothing should be found.")
+    ] = None,
     query: Annotated[str | None, typer.Option(help="Instead of a file: SQL on the current release.")] = None,
     workspace: Annotated[Path, typer.Option("--workspace", "-w", help="Whose release the query asks.")] = Path("."),
     as_json: Annotated[bool, typer.Option("--json", help="Full precision, for a program to read.")] = False,
@@ -320,14 +329,21 @@ def estimate(
         band=band,
         at=listed(at),
         random=listed(random),
+        leave_one_out=leave_one_out,
+        placebo_periods=placebo_periods,
     )
+    if placebo_periods is not None and placebo_periods < 1:
+        raise SettingsError("option --placebo-periods is not above zero", remedy="give 1 or more periods")
     if method not in METHODS:
         raise SettingsError(f"method {method} is not known", remedy=f"one of: {', '.join(METHODS)}")
     if method in WITHOUT_TABLE and file is None and query is None:
         print_result(WITHOUT_TABLE[method](options), as_json)
         return
     with given_table(file, query, workspace) as connection:
-        result = METHODS[method](connection, options)
+        if leave_one_out:
+            result = without_each(connection, options, METHODS[method])
+        else:
+            result = METHODS[method](connection, options)
     print_result(result, as_json)
 
 

@@ -35,6 +35,7 @@ ALLOWED = (
     "balance",
     "bootstrap",
     "seed",
+    "placebo_periods",
 )
 
 NO_SPREAD_IN_ALL = "The outcome changed alike everywhere, so chance cannot be measured."
@@ -61,6 +62,7 @@ class Asked:
     balance: int | None
     bootstrap: int | None
     seed: int
+    placebo_periods: int | None
 
 
 def group_time(connection: DuckDBPyConnection, options: Options) -> Result:
@@ -77,6 +79,10 @@ def group_time(connection: DuckDBPyConnection, options: Options) -> Result:
         design = staggered_design(table.cohort, table.period, asked.control, asked.base, asked.anticipation)
         things = "rows" if asked.is_cross_section else "units"
         warnings += left_out(table, design, things, bool(asked.anticipation))
+        if asked.placebo_periods is not None and design.already_begun:
+            warnings.append(
+                f"A placebo needs {asked.anticipation + 1} periods before the start; the others are left out."
+            )
         if design.reason:
             raise Refused(design.reason)
         table.keep(design.recoded, design.periods)
@@ -84,9 +90,10 @@ def group_time(connection: DuckDBPyConnection, options: Options) -> Result:
         settings |= {"n_units": effects.n, "n_periods": design.periods.size}
         if effects.n_clusters is not None:
             settings["n_clusters"] = effects.n_clusters
-        rows = _rows(effects, asked, table, warnings)
+        rows = (_rows if asked.placebo_periods is None else _placebo_rows)(effects, asked, table, warnings)
     except Refused as refusal:
-        rows = [refusal_row("overall" if asked.aggregate else "att", str(refusal))]
+        term = "overall" if asked.aggregate else "att"
+        rows = [refusal_row(term if asked.placebo_periods is None else "placebo", str(refusal))]
     return Result("group-time", settings, tuple(rows), tuple(warnings))
 
 
@@ -110,6 +117,17 @@ def _asked(options: Options) -> Asked:
         raise SettingsError(
             "option --adjust needs --covariates", remedy="name the columns to adjust for, or leave it out"
         )
+    placebo = options.placebo_periods
+    for name, value in (
+        ("base", options.base == "varying"),
+        ("aggregate", options.aggregate),
+        ("bootstrap", options.bootstrap),
+    ):
+        if placebo is not None and value:
+            raise SettingsError(
+                f"options --placebo-periods and --{name} are both given",
+                remedy="leave the second out: a placebo is measured from the period before its start, and averaged",
+            )
     return Asked(
         columns=Columns(
             outcome=str(options.outcome),
@@ -121,8 +139,9 @@ def _asked(options: Options) -> Asked:
             covariates=options.covariates,
         ),
         control=options.one_of("control", ("never", "not-yet")),
-        base=options.one_of("base", ("varying", "universal")),
-        anticipation=options.anticipation or 0,
+        base="universal" if placebo is not None else options.one_of("base", ("varying", "universal")),
+        # The periods in which the placebo is looked for must not be in its base, as if they could already have moved.
+        anticipation=(options.anticipation or 0) + (placebo or 0),
         adjust=options.one_of("adjust", ("dr", "reg", "ipw")) if options.covariates else None,
         is_cross_section=options.repeated_cross_sections,
         is_unbalanced_allowed=options.allow_unbalanced,
@@ -132,6 +151,7 @@ def _asked(options: Options) -> Asked:
         balance=options.balance,
         bootstrap=options.bootstrap,
         seed=options.seed or 0,
+        placebo_periods=placebo,
     )
 
 
@@ -139,7 +159,10 @@ def _settings(asked: Asked) -> dict[str, Any]:
     columns = asked.columns
     named = {"outcome": columns.outcome, "unit": columns.unit, "time": columns.time, "cohort": columns.cohort}
     settings: dict[str, Any] = {name: column for name, column in named.items() if column}
-    settings |= {"control": asked.control, "base": asked.base, "anticipation": asked.anticipation}
+    anticipation = asked.anticipation - (asked.placebo_periods or 0)
+    settings |= {"control": asked.control, "base": asked.base, "anticipation": anticipation}
+    if asked.placebo_periods is not None:
+        settings["placebo_periods"] = asked.placebo_periods
     if asked.adjust:
         settings |= {"adjust": asked.adjust, "covariates": list(columns.covariates)}
     for name, column in (("weights", columns.weights), ("cluster", columns.cluster)):
@@ -290,6 +313,38 @@ def _rows(effects: Effects, asked: Asked, table: StaggeredTable, warnings: list[
         rows = _effect_rows(effects, variance, asked, table, warnings)
     test = pre_trend(effects, variance)
     return [*rows, pre_trend_row(test)]
+
+
+def _placebo_rows(effects: Effects, asked: Asked, table: StaggeredTable, warnings: list[str]) -> list[dict[str, Value]]:
+    """Effects in the periods before the start, from the period before them: each, and their mean (without a time)."""
+    import numpy as np
+
+    from pipelines.commands.staggered_table import Refused
+    from trust.estimators.group_time import NO_SPREAD, averages
+
+    if not (np.sqrt(effects.variance()[effects.is_there]) > NO_SPREAD).any():
+        raise Refused(NO_SPREAD_IN_ALL)
+    n_placebo = int(asked.placebo_periods or 0)
+    last = n_placebo - asked.anticipation  # 0 and below: the period after the last in which a placebo is looked for
+    average = averages(effects, "dynamic")
+    wanted = np.arange(last - n_placebo, last, dtype=np.float64)
+    at = np.zeros(0) if average is None else average.at
+    is_in = np.isin(at, wanted)
+    if average is None or not is_in.any():
+        raise Refused(f"No group is observed for {n_placebo + 1} periods before its start, so there is no placebo.")
+    n_short = int(wanted.size - is_in.sum())
+    if n_short:
+        warnings.append(f"{n_short:,} of {wanted.size:,} placebo periods lie before the first that can be compared.")
+    which = np.flatnonzero(is_in) + 1
+    gradient = np.vstack([average.gradient[which].mean(axis=0), average.gradient[which]])
+    estimate = np.append(average.estimate[which].mean(), average.estimate[which])
+    errors = np.sqrt(np.maximum(np.diag(effects.covariance(gradient)), 0.0))
+    places: list[dict[str, Value]] = [{}]
+    places += [{"event_time": plain_number(float(e))} for e in at[is_in]]
+    return [
+        _row("placebo", float(value), float(error), None, NO_SPREAD_IN_ONE, place)
+        for value, error, place in zip(estimate, errors, places, strict=True)
+    ]
 
 
 def pre_trend_row(test: PreTrend) -> dict[str, Value]:

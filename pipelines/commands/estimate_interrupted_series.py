@@ -58,6 +58,7 @@ def interrupted_series(connection: DuckDBPyConnection, options: Options) -> Resu
         allowed=(
             *("unit", "comparison", "denominator", "family", "errors", "lag", "season", "covariates", "change"),
             "uncorrected",
+            "placebo_periods",
         ),
     )
     family = options.one_of("family", ("gaussian", "poisson", "binomial"))
@@ -88,6 +89,8 @@ def interrupted_series(connection: DuckDBPyConnection, options: Options) -> Resu
         "season": options.season,
         "covariates": list(options.covariates),
     }
+    if options.placebo_periods is not None:
+        settings |= {"placebo_periods": options.placebo_periods}
     if errors == "newey-west":
         settings |= {"lag": lag}
     if family != "gaussian":
@@ -352,16 +355,24 @@ def _given(connection: DuckDBPyConnection, options: Options, family: str, warnin
         clock = clock_of(frame[time])
         position = clock.position(frame[time])
         if start_column is not None:
-            frame["starts"] = clock.trend(_start_positions(frame["starts"], clock))
+            begins = _start_positions(frame["starts"], clock)
         else:
             typed = pd.Series([float(start)] if clock.kind == "number" else [start])
-            frame["starts"] = float(clock.trend(_start_positions(typed, clock))[0])
+            begins = np.full(len(frame), _start_positions(typed, clock)[0])
+        if options.placebo_periods is not None:
+            # Only what came before the real start may be seen, or the effect would be found under another date.
+            is_before = ~(position >= begins)
+            frame, position = frame[is_before].reset_index(drop=True), position[is_before]
+            begins = begins[is_before] - options.placebo_periods
+        frame["starts"] = clock.trend(begins)
     except ValueError as error:
         problem = str(error)
         raise SettingsError(
             f"options --time and --start cannot be used: {problem}",
             remedy="give numbers or dates, --start as in the column",
         ) from None
+    if frame.empty:
+        return None
     is_comparison = _flags(frame[options.comparison]) if options.comparison else np.zeros(len(frame), dtype=bool)
     table = pd.DataFrame(
         {

@@ -10,6 +10,7 @@ from dashboards.contents.strategy_page import strategy_page
 from dashboards.marts import Marts
 from dashboards.parts import Page, Panel
 from tests.dashboards import frames
+from trust.rebound_table import group_rebound
 
 
 def marts(**changes: DataFrame) -> Marts:
@@ -45,7 +46,7 @@ def test_the_heading_answers_the_question(changes: dict[str, DataFrame], answer:
 def test_alpha_omega_and_the_change_beyond_noise_are_set_large_with_their_interval() -> None:
     measures = panels(measure_page(marts()))["wfpts5-health"].measures
     assert [(one.name, one.value, one.interval) for one in measures] == [
-        ("Alpha", "0.87", "(0.86 to 0.88)"), ("Omega", "0.88", ""), ("More than noise", "17.5 points", ""),
+        ("Alpha", "0.87", "(0.86 to 0.88)"), ("Omega", "0.88", ""), ("More than noise", "17.5", ""),
     ]  # fmt: skip
 
 
@@ -82,7 +83,36 @@ def test_scores_around_a_breach_carry_the_rebound_to_expect() -> None:
     full = marts()
     strategy = full.strategies.iloc[0].to_dict()
     said = " ".join(panels(strategy_page(full, strategy))["around-a-breach"].sentences)
-    assert "Patients picked at a low score rise by themselves" in said
-    assert "about 53\u00a0%" in said
-    without = marts(rebound=DataFrame())
-    assert "by themselves" not in " ".join(panels(strategy_page(without, strategy))["around-a-breach"].sentences)
+    points = group_rebound(54.2, 66.5, 0.47)
+    assert points == pytest.approx(6.519, abs=1e-9)
+    assert f"Barnett\u2019s formula expects +{points:.1f} from chance alone" in said
+    assert "whose lowest score averages 54.2 where all average 66.5, and whose scores correlate 0.47" in said
+    assert "known to fall short for scores with a long tail" in said
+    without = panels(strategy_page(marts(rebound=DataFrame()), strategy))["around-a-breach"].sentences
+    assert any("cannot be said: too few patients were asked twice" in text for text in without)
+
+
+def test_barnetts_figure_stands_beside_the_measured_rebound_in_words_chart_and_table() -> None:
+    full = marts()
+    strategy = full.strategies.iloc[0].to_dict()
+    panel = panels(strategy_page(full, strategy))["naive-and-honest"]
+    assert panel.sentences[1].startswith("Trust comes back without the repair too: by ")
+    assert panel.sentences[2].startswith("Barnett\u2019s formula expects +6.5 from chance alone")
+    assert panel.chart is not None
+    assert panel.table is not None
+    frame = panel.table.frame
+    assert frame["method"].tolist()[:4] == [
+        "naive_before_after", "rebound_without_repair", "expected_by_chance", "emulated_trials",
+    ]  # fmt: skip
+    row = frame.set_index("method").loc["expected_by_chance"]
+    assert row["estimate"] == pytest.approx(group_rebound(54.2, 66.5, 0.47), abs=1e-9)
+    assert row[["low", "high", "verdict"]].isna().all()
+    texts = [annotation.text for annotation in panel.chart.figure.layout.annotations]
+    assert "By chance alone (Barnett): +6.5" in texts
+    (dot,) = [trace for trace in panel.chart.figure.data if trace.name == "expected_by_chance"]
+    assert dot.x[0] == pytest.approx(row["estimate"])
+    roll_out = next(row for row in full.strategies.to_dict("records") if row["strategy_id"] == "empathy")
+    beside = panels(strategy_page(full, roll_out))["naive-and-honest"]
+    assert beside.table is not None
+    assert "expected_by_chance" not in set(beside.table.frame["method"])
+    assert not any("Barnett" in text for text in beside.sentences)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -21,8 +22,8 @@ from dashboards.cells import csv_text, rows
 from dashboards.contents import strategies as about_strategy
 from dashboards.marts import COLUMNS, Marts
 from dashboards.pages import all_pages
-from dashboards.parts import Page, Section
-from dashboards.site import charts, tables, write_site
+from dashboards.parts import About, Chart, Page, Section
+from dashboards.site import charts, panels, tables, write_site
 from tests.dashboards import frames
 from trust.estimators.rebound import unit_rebound
 
@@ -194,6 +195,8 @@ def test_naive_stands_beside_honest(sites: dict[str, Path]) -> None:
     assert "A plain before/after would say +9.4 (8.3 to 10.5): more than the honest estimate allows." in said
     assert "Better than it would have been" in said
     assert "Two months before the start already differ from zero." in said
+    assert "A month of breaches counts once all of them are 90 days old." in said
+    assert "90 days old" not in text(sites, "full", "strategy-empathy.html")
     open_verdict = text(sites, "full", "strategy-follow_through.html")
     assert "but it cannot tell the strategy from what would have happened anyway." in open_verdict
     assert "about 640 more answers" in open_verdict
@@ -202,7 +205,7 @@ def test_naive_stands_beside_honest(sites: dict[str, Path]) -> None:
 def test_truth_counts_the_intervals_that_hold_it(sites: dict[str, Path]) -> None:
     said = text(sites, "full", "truth.html")
     assert "The honest interval holds the truth for 5 of 5 strategies" in said
-    assert "that of the plain before/after figure for 1 of 6." in said
+    assert "Of 5 honest intervals all hold the truth; of 6 around the plain before/after figure 1 holds it." in said
     assert "For 1 strategy the data could carry no honest estimate, so none was made." in said
 
 
@@ -261,6 +264,7 @@ def test_hidden_numbers_are_words_and_never_zero(sites: dict[str, Path]) -> None
     assert not re.search(r"\b0\.0\b|\b0 %|\bnan\b|\bNone\b|\bNaT\b", said)
     heard = " ".join(Reader(sites["full"] / "strategy-apology.html").attributes("aria-label"))
     assert "Radiology: not shown (fewer than 11)" in heard
+    assert "1 clinic is not drawn; the table says why." in text(sites, "full", "strategy-apology.html")
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -415,73 +419,155 @@ def section_of(given: dict[str, DataFrame], page_name: str, section_id: str) -> 
     return section
 
 
-def test_every_trend_says_its_kind_of_chart_n_share_answered_and_breaks() -> None:
-    note = section_of(frames.full(), "index.html", "trust").panels[0].note
-    assert "Kind of chart: I-prime chart" in note
-    assert "answers a month. Visits answered: 30\u00a0%. No break." in note
-    broken = section_of(frames.with_break(), "index.html", "trust").panels[0].note
-    assert "Limits begin anew in March 2026; nothing is compared across." in broken
-    assert "Trial limits: they rest on fewer than 12 months." in broken
+NAMES = [row[0] for row in frames.STRATEGIES]
+
+HOSPITALS: dict[str, Callable[[], tuple[dict[str, DataFrame], dict[str, Any]]]] = {
+    "full": lambda: (frames.full(), frames.about()),
+    "no_strategies": frames.without_strategies,
+    "refusals": lambda: (frames.refusals(), frames.about()),
+    "suppressed": lambda: (frames.suppressed(), frames.about()),
+    "break": lambda: (frames.with_break(), frames.about()),
+    "no_control_charts": lambda: (frames.full() | {"control_charts": DataFrame()}, frames.about()),
+    "no_visits": lambda: (frames.full(), frames.about(response_share=None, n_visits=None)),
+}
+
+
+BREAKS = {"break": "March 2026", "no_strategies": "February 2024"}
+"""The break in collection of those that have one."""
+
+
+def drawn_with(page: Page) -> Iterator[tuple[Chart, tuple[About, ...], str]]:
+    """Every chart of a page with what it says about itself, and its note."""
+    for panel in panels(page):
+        if panel.chart is not None:
+            yield panel.chart, panel.about, panel.note
+    for section in page.sections:
+        for card in section.cards:
+            if card.chart is not None:
+                yield card.chart, card.about, ""
+
+
+def is_trend(chart: Chart) -> bool:
+    """Whether a figure runs over months: its level axis holds dates, or months from a start."""
+    axis = chart.figure.layout.xaxis
+    return axis.type == "date" or axis.title.text == "months from its start"
+
+
+def lines_of(chart: Chart) -> int:
+    """How many lines or rows of dots a figure draws, the means of the comparison among them."""
+    return len({trace.name for trace in chart.figure.data if trace.name in ("Delivered", "Noticed")}) or 1
+
+
+@pytest.mark.parametrize("variant", HOSPITALS)
+def test_every_trend_carries_kind_limits_n_share_answered_and_breaks(variant: str) -> None:
+    given, about = HOSPITALS[variant]()
+    found = {
+        chart.chart_id: (chart, trends)
+        for page in all_pages(Marts.of(given, about))
+        for chart, trends, _ in drawn_with(page)
+        if is_trend(chart)
+    }
+    if variant == "full":
+        cards = [f"chart-card-{name}" for name in NAMES]
+        own = [f"chart-{kind}-{name}" for name in NAMES for kind in ("trajectory", "delivery")]
+        assert {*cards, *own, "chart-trust-by-month", "chart-weighted-trust", "chart-response-share"} <= set(found)
+        assert sum(name.startswith("chart-by-month-") for name in found) == 5
+    assert found or variant == "suppressed"
+    for name, (chart, trends) in found.items():
+        assert len(trends) == lines_of(chart), name
+        for trend in trends:
+            for part in (trend.kind, trend.limits, trend.n, trend.answered, trend.breaks):
+                assert part.strip(), (name, trend)
+                assert "nan" not in part.lower().split(), (name, trend)
+                assert words.NOTHING not in part, (name, trend)
+            assert re.search(r"chart|line|mean score|event study", trend.kind), (name, trend)
+            assert re.search(r"usual in|95 % confidence interval|none, as every visit|too few months", trend.limits), (
+                name
+            )
+            assert re.match(r"[\d,]+ (to [\d,]+ )?\w+|not shown", trend.n), (name, trend)
+            assert re.match(r"\d+.%|under 1|not known|not asked", trend.answered), (name, trend)
+            at = BREAKS.get(variant) if trend.name != "Delivered" else None
+            assert trend.breaks.startswith(at) if at else trend.breaks == "none", (name, trend)
+            if variant == "no_visits" and "over all months" in trend.answered:
+                raise AssertionError(name)
+
+
+def test_no_figure_that_is_no_trend_claims_to_be_one() -> None:
+    kinds = {"items", "clinics", "effects", "who", "funnel", "truth"}
+    for page in all_pages(Marts.of(frames.full(), frames.about())):
+        for chart, trends, _ in drawn_with(page):
+            if not is_trend(chart):
+                assert trends == ()
+                assert chart.chart_id.split("-")[1] in kinds, chart.chart_id
+
+
+def test_a_break_is_drawn_in_every_chart_by_month_of_answers() -> None:
+    for page in all_pages(Marts.of(frames.with_break(), frames.about())):
+        for chart, _, _ in drawn_with(page):
+            if chart.figure.layout.xaxis.type == "date":
+                dashed = [shape.x0 for shape in chart.figure.layout.shapes if shape.line.dash == "dash"]
+                assert dashed == ["2026-02-14"], chart.chart_id
+
+
+def test_what_a_trend_carries_is_on_the_page(sites: dict[str, Path]) -> None:
+    said = text(sites, "full", "index.html")
+    assert "I-prime chart (individual values" in said
+    assert re.search(r"Limits [\d.]+ to [\d.]+ usual in \w+ \d{4}\. Band: 95 % confidence interval", said)
+    assert "n 190 answers a month with it; 270 a month in the comparison Visits answered 30 % over all months" in said
+    broken = text(sites, "break", "index.html")
+    assert "Breaks March 2026; limits begin anew, and nothing is compared across" in broken
+    assert "trial limits, as they rest on fewer than 12 months" in broken
+    assert "Breaks March 2026: answers were collected in another way from then on; as months count" in broken
     months = section_of(frames.full(), "strategy-apology.html", "over-time").panels[0]
-    assert re.search(r"Delivered: Kind of chart: p(-prime)? chart", months.note)
-    assert "n: 36 breaches a month." in months.note
+    delivered, noticed = months.about
+    assert (delivered.name, delivered.n) == ("Delivered", "36 breaches a month")
+    assert re.match(r"p(-prime)? chart", delivered.kind)
+    assert delivered.answered == "not asked: counted from what is on record"
+    assert noticed.answered == "30\u00a0% over all months"
     assert any(re.fullmatch(r"Noticed in \w+ \d{4}: .*\.", sentence) for sentence in months.sentences)
 
 
-TRENDS = (
-    ("index.html", "trust"),
-    ("quality.html", "answered"),
-    ("who-answered.html", "weighted"),
-    ("strategy-apology.html", "trajectory"),
-    ("strategy-apology.html", "moved"),
-    ("strategy-expectations.html", "trajectory"),
-    ("strategy-expectations.html", "moved"),
-)
-"""Pages and sections whose last panel is a trend of answers."""
-
-
-def test_no_trend_of_answers_is_without_these_words() -> None:
-    for given, has_break in ((frames.full(), False), (frames.with_break(), True)):
-        sections = {
-            (page.name, section.section_id): section
-            for page in all_pages(Marts.of(given, frames.about()))
-            for section in page.sections
-        }
-        for place in TRENDS:
-            note = sections[place].panels[-1].note
-            assert "Kind of chart: " in note, place
-            assert re.search(r"n: [\d,]+ (to [\d,]+ )?(answers|visits)", note), place
-            assert re.search(r"[Bb]and|interval|limits", note), place
-            assert "Visits answered: " in note, place
-            assert ("No break." in note) is not has_break, place
-            assert ("March 2026" in note) is has_break, place
-        months = sections["strategy-apology.html", "over-time"].panels[0].note
-        assert "Visits answered: 30\u00a0%, over all months." in months
-
-
-def test_small_panels_say_n_share_answered_and_breaks_and_once_for_all_what_they_are() -> None:
-    section = section_of(frames.full(), "index.html", "strategies")
-    drawn = [card for card in section.cards if card.chart is not None]
-    assert len(drawn) == 6
-    for card in drawn:
-        assert re.search(r"n: 190 answers with it a month and 270 in the comparison a month\.", card.note), card.note
-        assert "Visits answered: 30\u00a0%, over all months. No break." in card.note
-    assert section.after is not None
-    assert "Kind of chart: mean score by months from each one\u2019s own start" in section.after.note
-    broken = section_of(frames.with_break(), "index.html", "strategies").cards[0].note
-    assert "A break lies within: answers were collected in another way from March 2026 on." in broken
-    assert "No break." not in broken
-
-
 def test_a_break_long_before_a_roll_out_does_not_lie_within_its_months() -> None:
+    def breaks() -> str:
+        (trend,) = about_strategy.about_trend(Marts.of(given, frames.about()), "empathy", "", "", [])
+        return trend.breaks
+
     given = frames.with_break()
     month = {"strategy_id": "empathy", "unit_level": "organisation", "unit_id": "all"}
     began = {**month, "period_start": pd.Timestamp("2028-01-01"), "delivered_n": 40}
     unseen = {**month, "period_start": pd.Timestamp("2026-01-01"), "suppressed_reason": "fewer than 11"}
     given["strategy_delivery"] = frames.frame("strategy_delivery", [began])
-    assert "No break." in about_strategy.about_trend(Marts.of(given, frames.about()), "empathy", "", [])
+    assert breaks() == "none"
     given["strategy_delivery"] = frames.frame("strategy_delivery", [began, unseen])
-    assert "A break lies within" in about_strategy.about_trend(Marts.of(given, frames.about()), "empathy", "", [])
+    assert breaks().startswith("March 2026: ")
+
+
+def test_clinics_said_to_lie_below_the_mean_carry_the_rise_to_expect() -> None:
+    given = frames.full()
+    panel = section_of(given, "who-answered.html", "clinics").panels[0]
+    year = given["trust_summary"]
+    year = year[(year["unit_level"] == "organisation") & (year["time_window"] == "last_12_months")].iloc[0]
+    beside = given["unit_comparison"].set_index("unit_id").loc["Emergency"]
+    points = unit_rebound(62.0, year["mean_score"], beside["reliability"], beside["n_responses"], 400)
+    assert 0 < points < year["mean_score"] - 62
+    (said,) = [text for text in panel.sentences if "expected to rise by itself" in text]
+    assert f"Emergency by {points:.1f} of the {year['mean_score'] - 62:.1f} points it lies below the mean" in said
+    assert panel.table is not None
+    rise = panel.table.frame.set_index("unit_id")["expected_rise"].astype(float)
+    assert rise["Emergency"] == pytest.approx(points)
+    assert rise.drop("Emergency").isna().all()
+    many = given["clinics_adjusted"].assign(
+        rating="below", mean_score=lambda rows: [60.0 + 0.5 * place for place in range(len(rows))]
+    )
+    several = section_of(given | {"clinics_adjusted": many}, "who-answered.html", "clinics").panels[0]
+    n = int(many["adjusted_score"].notna().sum())
+    assert n > 3
+    assert any(
+        re.search(rf"whatever is done: these {n} by [\d.]+ to [\d.]+ of the ", text) for text in several.sentences
+    )
+    none = given["clinics_adjusted"].assign(rating="average")
+    calm = section_of(given | {"clinics_adjusted": none}, "who-answered.html", "clinics").panels[0]
+    assert not any("by itself" in text for text in calm.sentences)
 
 
 def test_a_clinic_named_as_low_carries_the_rise_to_expect_of_itself() -> None:
@@ -497,7 +583,7 @@ def test_a_clinic_named_as_low_carries_the_rise_to_expect_of_itself() -> None:
     )
     (said,) = [text for text in panel.sentences if "expected to rise by itself" in text]
     assert 0 < points < whole["mean_score"] - quarter["mean_score"]
-    assert f"Emergency {points:.1f} of the " in said
+    assert f"Emergency by {points:.1f} of the " in said
     (decision,) = [
         text for text in section_of(given, "index.html", "to-decide").panels[0].items if text.startswith("Ask ")
     ]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from trust.estimators.rebound import expected_rebound
-from trust.rebound_table import rebound_table
+from trust.rebound_table import group_rebound, rebound_table
 
 ITEMS = pd.DataFrame({"scale_id": ["s", "s", None], "minimum": [1, 1, 0], "maximum": [5, 5, 2]})
 
@@ -56,3 +57,17 @@ def test_items_of_different_range_have_no_answer_of_their_own_and_nothing_gives_
     mixed = ITEMS.assign(maximum=[5, 3, 2])
     assert rebound_table(cells_of(np.array([0.0]), np.array([50.0])), mixed)["mean_second_answer"].isna().all()
     assert rebound_table(cells_of(np.array([]), np.array([])), ITEMS).empty
+
+
+@pytest.mark.parametrize(("cut", "correlation"), [(55.0, 0.2), (40.0, 0.61), (30.0, 0.9)])
+def test_with_the_mean_of_those_picked_barnetts_formula_is_the_same(cut: float, correlation: float) -> None:
+    mean, sd = 60.0, 14.0
+    z = (mean - cut) / sd
+    picked = mean - sd * float(np.exp(stats.norm.logpdf(z) - stats.norm.logsf(z)))
+    expected = expected_rebound(mean, sd, correlation, cut)
+    assert group_rebound(picked, mean, correlation) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_correlation_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        group_rebound(40, 60, -0.1)
