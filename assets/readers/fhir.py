@@ -250,7 +250,7 @@ def _look_at_items(items: Any, found: _Found) -> None:
 def _look_at_questionnaire(items: Any, found: _Found) -> None:
     for item in _dictionaries(items):
         name = f"{ITEM}{item.get('linkId', '')}"
-        if item.get("type") not in {"group", "display"}:
+        if item.get("type") not in ("group", "display"):
             found.labels[name] = str(item.get("text", ""))
             for option in _dictionaries(item.get("answerOption")):
                 _look_at_coding(name, option.get("valueCoding"), found)

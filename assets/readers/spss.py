@@ -20,6 +20,8 @@ from assets.inbox import InboxFile
 from assets.readers.door import CHUNK_ROWS, Source
 from trust.errors import BadInputError
 
+UNREADABLE = (pyreadstat.ReadstatError, pyreadstat.PyreadstatError, UnicodeDecodeError)
+"""What pyreadstat raises for a file that is damaged; its text can quote the file."""
 LONGEST_SECONDS = 300.0
 """A chunk of a good file takes a second or two; after this long the library does not come back."""
 EPOCH = datetime(1582, 10, 14)  # noqa: DTZ001 - SPSS counts seconds of a calendar without time zones
@@ -74,7 +76,7 @@ def _read_apart(file: InboxFile, **options: Any) -> tuple[Any, Any]:
         for process in list((_apart[0]._processes or {}).values()):
             process.kill()
         _apart.pop().shutdown(wait=False, cancel_futures=True)
-    except Exception:  # pyreadstat raises errors of its own C library, whose text can quote the file
+    except UNREADABLE:
         found = None
     if found is None:
         raise _unreadable(file)
