@@ -29,6 +29,7 @@ def fingerprint_of(mapping: FeedMapping, source: Source) -> dict[str, str]:
             words = source.labels.get(column) or column
             options = source.options.get(column, {}) if mapping.format in FORMATS_WITH_OPTIONS else {}
             listed = "\n".join(f"{_plain(code)}={_plain(label)}" for code, label in sorted(options.items()))
+            listed += "".join(f"\nno answer: {code}" for code in sorted(map(str, source.missing_codes.get(column, ()))))
             found[item_id] = f"{_digest(_plain(words))}.{_digest(listed)}"
     return found
 

@@ -44,7 +44,8 @@ class Source:
     counts. `tells_not_shown` is true where null means that the item was not shown to the patient.
     `problem` turns DuckDB's own words into an error of ours. `serial_epoch` is the day from which Excel counts.
     For whoever writes a mapping: `labels` are questions in words, `options` an answer's codes and their labels,
-    `time_zone` the one that the file names.
+    `missing_codes` the texts and ranges of numbers (lowest, highest) that the file says are no answers, `time_zone`
+    the one that the file names.
     """
 
     columns: Mapping[str, str]
@@ -61,6 +62,7 @@ class Source:
     serial_epoch: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    missing_codes: Mapping[str, tuple[str | tuple[float, float], ...]] = field(default_factory=dict)
     time_zone: str = ""
 
     def described(self, labels: Mapping[str, str], **more: Any) -> Source:

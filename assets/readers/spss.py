@@ -1,6 +1,6 @@
 """SPSS data files (.sav, .zsav), read by pyreadstat: codes as they stand, labels beside them.
 
-Turning SPSS's numbers into text belongs here. Which codes are missing answers is the mapping's to say.
+Turning SPSS's numbers into text belongs here. Which kind of missing answer a code is, is the mapping's to say.
 """
 
 from __future__ import annotations
@@ -42,6 +42,10 @@ def read_spss(file: InboxFile) -> Source:
         name: {str(_text(code, "")): str(label) for code, label in codes.items()}
         for name, codes in meta.variable_value_labels.items()
     }
+    missing_codes = {
+        name: tuple(_missing_code(given["lo"], given["hi"]) for given in ranges)
+        for name, ranges in meta.missing_ranges.items()
+    }
     return Source(
         columns={name: f"c{position}" for position, name in enumerate(names)},
         encoding=(meta.file_encoding or "").lower() or file.encoding,
@@ -50,8 +54,14 @@ def read_spss(file: InboxFile) -> Source:
         n_positions=len(names),
         labels=labels,
         options=options,
+        missing_codes=missing_codes,
         header_place="the list of variables",
     )
+
+
+def _missing_code(lowest: Any, highest: Any) -> str | tuple[float, float]:
+    """One user-missing code as its text, or a range of them."""
+    return str(_text(lowest, "")).strip() if lowest == highest else (float(lowest), float(highest))
 
 
 _apart: list[ProcessPoolExecutor] = []
@@ -84,7 +94,7 @@ def _read_apart(file: InboxFile, **options: Any) -> tuple[Any, Any]:
 
 
 def _meta(file: InboxFile) -> Any:
-    return _read_apart(file, metadataonly=True)[1]
+    return _read_apart(file, metadataonly=True, user_missing=True)[1]
 
 
 def _rows(file: InboxFile, names: list[str], types: dict[str, str]) -> Iterator[Sequence[str | None]]:

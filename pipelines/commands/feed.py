@@ -51,7 +51,7 @@ def add(
     says beside each line why; a person may edit it. Nothing of the file is taken in.
     """
     from assets.formats import FORMATS
-    from assets.guesses import guess
+    from assets.guesses import guess, translate
     from assets.mappings import FEEDS, load_mappings
     from assets.registry import load_wording
 
@@ -74,6 +74,7 @@ def add(
     output.print(_table(columns, found))
     if not yes:
         _ask(found)
+    translate(found, source, columns)
     place.feeds.mkdir(parents=True, exist_ok=True)
     text = mapping_text(file.name, seen, found, columns) + fingerprint_text(seen, source, found)
     target.write_text(text, encoding="utf-8")
@@ -212,6 +213,11 @@ def mapping_text(file_name: str, seen: InboxFile, found: Guess, columns: list[Co
         for item, texts in found.codes.items()
     }
     lines += _block("codes", codes, dict.fromkeys(codes, "translated by the labels in the file"))
+    missing = {
+        item: "{" + ", ".join(f"{_quoted(text)}: {kind}" for text, kind in texts.items()) + "}"
+        for item, texts in found.missing.items()
+    }
+    lines += _block("missing", missing, dict.fromkeys(missing, "user-missing in the file; the kinds by their labels"))
     for item in found.candidates:
         if item not in {*found.items, "response_id", "answered_at", "date_format"}:
             names = ", ".join(_clipped(name, LONGEST_NAME) for name in found.candidates[item])
