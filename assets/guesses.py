@@ -351,8 +351,9 @@ def _number(text: str) -> float:
 
 def _kind(label: str, item: Item) -> MissingKind:
     plain = label.strip().lower()
-    by_label = (kind for pattern, kind in KINDS_BY_LABEL if re.search(pattern, plain))
-    return item.missing.get(plain) or next(by_label, "not_valid")
+    if plain in item.missing:
+        return item.missing[plain]
+    return next((kind for pattern, kind in KINDS_BY_LABEL if re.search(pattern, plain)), "not_valid")
 
 
 def _guess_codes(found: Guess, item: Item, labelled: Mapping[str, str]) -> None:

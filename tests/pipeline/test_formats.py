@@ -411,5 +411,112 @@ def test_user_missing_codes_of_a_real_spss_file_are_told(shared_folder: Path, wa
     }
 
 
+def questionnaire() -> dict[str, Any]:
+    """Two questions, the answers' codes the other way round than ours."""
+    scale = {1: "Very good", 2: "Good", 3: "Neither good nor poor", 4: "Poor", 5: "Very poor"}
+    options = [{"valueCoding": {"code": str(code), "display": words}} for code, words in scale.items()]
+    items = [
+        {"linkId": "fft_2020", "text": "How was it?", "type": "choice", "answerOption": options},
+        {"linkId": "fft_2013", "text": "Another", "type": "choice"},
+    ]
+    return {
+        "resourceType": "Questionnaire",
+        "id": "q",
+        "url": "http://example.org/trust",
+        "version": "2",
+        "item": items,
+    }
+
+
+def fhir_answers(reference: str) -> str:
+    """Responses that say by code alone what was answered; the second question is in none of them."""
+    lines = [
+        {
+            "resourceType": "QuestionnaireResponse",
+            "id": f"r{code}",
+            "status": "completed",
+            "questionnaire": reference,
+            "authored": "2025-03-01T10:00:00Z",
+            "item": [{"linkId": "fft_2020", "answer": [{"valueCoding": {"code": str(code)}}]}],
+        }
+        for code in range(1, 6)
+    ]
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("reference", "is_found"),
+    [
+        ("http://example.org/trust", True),
+        ("http://example.org/trust|2", True),
+        ("Questionnaire/q", True),
+        ("http://example.org/trust|3", False),
+        ("http://example.org/other", False),
+    ],
+)
+def test_a_questionnaire_beside_the_responses_says_what_their_codes_mean(
+    reference: str, is_found: bool, tmp_path: Path
+) -> None:
+    workspace = make_workspace(tmp_path / "hospital")
+    beside = workspace.inbox / "survey.json"
+    beside.write_text(json.dumps(questionnaire(), indent=1))
+    (workspace.inbox / "notes.json").write_text('"Questionnaire"')
+    path = workspace.inbox / "answers.ndjson"
+    path.write_text(fhir_answers(reference))
+    add(workspace, path)
+    mapping = choose_mapping(path.name, load_mappings(workspace.feeds))
+    assert mapping is not None
+    assert mapping.codes == ({"fft_2020": {"1": 5, "2": 4, "4": 2, "5": 1, "3": 3}} if is_found else {})
+    assert ("fft_2013" in mapping.items) is is_found, "a question that nobody in the sample was shown"
+    # later files are compared with this one as they come, without the Questionnaire: it is none of the responses
+    assert choose_mapping(beside.name, load_mappings(workspace.feeds)) is None
+    warehouse = open_warehouse(workspace)
+    assert take_in(warehouse, look_at(path, mapping)) == 5
+    beside.rename(workspace.inbox / "answers-survey.ndjson")
+    set_aside = look_at(workspace.inbox / "answers-survey.ndjson", mapping)
+    assert take_in(warehouse, set_aside) == 1
+    stage(warehouse, "responses")
+    rules = "select rule, count(*) from quarantine.rows group by all"
+    assert warehouse.rows(rules) == [("row_is_of_another_resource", 1)]
+    assert warehouse.rows("select count(*) from staging.responses") == [(5,)]
+    warehouse.connection.close()
+
+
+def test_a_fhir_document_cut_off_is_refused_as_that_and_not_as_another_questionnaire(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "hospital")
+    path = tmp_path / "bundle.json"
+    next(written for written in WRITTEN if written.file_name == path.name).write(path, responses(5))
+    add(workspace, path)
+    path.write_bytes(path.read_bytes()[:-20])
+    mapping = choose_mapping(path.name, load_mappings(workspace.feeds))
+    assert mapping is not None
+    warehouse = open_warehouse(workspace)
+    with pytest.raises(BadInputError, match="not well-formed JSON"):
+        take_in(warehouse, look_at(path, mapping))
+    warehouse.connection.close()
+
+
+def test_a_redcap_export_fits_the_mapping_made_with_its_dictionary(tmp_path: Path) -> None:
+    """The dictionary's words help to guess; the export itself has none to be compared by."""
+    workspace = make_workspace(tmp_path / "hospital")
+    path = tmp_path / "record.csv"
+    path.write_text("record_id,survey_timestamp,fft_2020,survey_complete\n1,2025-03-01 10:00,1,2\n")
+    (tmp_path / "dictionary.csv").write_text(
+        "Variable / Field Name,Form Name,Field Type,Field Label,"
+        '"Choices, Calculations, OR Slider Labels"\n'
+        "record_id,survey,text,Record,\n"
+        'fft_2020,survey,radio,How was it?,"1, Very good | 2, Good | 4, Poor | 5, Very poor"\n'
+        "survey_timestamp,survey,text,When,\n"
+    )
+    add(workspace, path)
+    mapping = choose_mapping(path.name, load_mappings(workspace.feeds))
+    assert mapping is not None
+    assert mapping.codes["fft_2020"]["1"] == 5
+    assert "fft_2020" in mapping.fingerprint
+    warehouse = open_warehouse(workspace)
+    assert take_in(warehouse, look_at(path, mapping)) == 1
+    warehouse.connection.close()
+
+
 def test_every_format_has_a_reader() -> None:
     assert set(READERS) == set(FORMATS)
