@@ -78,7 +78,9 @@ def _read_apart(file: InboxFile, **options: Any) -> tuple[Any, Any]:
     Raises BadInputError for a file that cannot be read, whether the library says so or does not live to say it.
     """
     if not _apart:
-        _apart.append(ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")))
+        server = get_context("forkserver")  # imports once: a process in place of a dead one is there at once
+        server.set_forkserver_preload(["__main__", __name__])
+        _apart.append(ProcessPoolExecutor(max_workers=1, mp_context=server))
     found = None
     try:
         found = _apart[0].submit(_read, str(file.path), options).result(timeout=LONGEST_SECONDS)

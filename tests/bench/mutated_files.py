@@ -33,6 +33,8 @@ FILES_PER_RUN = 25
 """So many files are staged together, as in a run that finds them all in the inbox."""
 FILES_PER_WORD = 500
 """After so many files a long run says how far it is."""
+FEWEST_FOR_EVERY_FORMAT = 5_000
+"""Among so many files some of every format are harmed so little that they must be taken in."""
 ENCODINGS = ("cp1252", "utf-16", "utf-16-le", "mac-roman", "utf-8-sig", "cp437", "utf-32")
 
 
@@ -274,6 +276,9 @@ def main() -> None:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         found = fuzz(Path(name), given.files, given.seed, given.whole_runs, given.first)
+    if given.files >= FEWEST_FOR_EVERY_FORMAT:
+        never = sorted({written.format for written in WRITTEN} - set(found.taken_in))
+        found.failures += [f"no spoilt file of {form} was taken in: too much is refused" for form in never]
     formats = sorted({*found.taken_in, *found.refused})
     print(f"{'format':<20}{'taken in':>10}{'refused':>10}")
     for form in formats:
