@@ -5,6 +5,7 @@ Guessing belongs here. Asking a person and writing the mapping are in the comman
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,8 +16,8 @@ from assets.mappings import FEEDS
 from assets.readers.door import STATUS, Source, fill, quoted, quoted_name
 from assets.readers.redcap import EVENT, REPEAT_INSTRUMENT, TIMESTAMP
 from assets.warehouse import Warehouse
-from trust.instruments import INSTRUMENTS
-from trust.instruments.record import Item
+from trust.instruments import INSTRUMENTS, ITEMS
+from trust.instruments.record import Item, MissingKind
 
 SAMPLE_ROWS = 10_000
 MOST_ANSWERS = 15
@@ -59,6 +60,16 @@ REDCAP_ID = (EVENT, REPEAT_INSTRUMENT, "redcap_repeat_instance")
 LIKELY_NAMES = {"answered_at": r"(complet|submit|answer|end|record).*(date|time|at$)|survey.*date|timestamp"}
 NOT_AN_ANSWER_DATE = re.compile(r"birth|dob|geb|start|born|enrol|admi", re.I)
 COUNTS_ROWS = re.compile(r"column \d+|index|unnamed: 0|row", re.I)
+KINDS_BY_LABEL: tuple[tuple[str, MissingKind], ...] = (
+    (r"\bnot (asked|shown|administered|presented)|\bskip pattern|\blogical(ly)? skip|\biap\b", "not_shown"),
+    (r"\b(not|non|in)[ -]?applicable|\bdoes(n[o'’]t| not) apply|\bn/?a\b", "does_not_apply"),
+    (r"\bdo(n[o'’]?t| not) know|\bdk\b|\bnot sure|\bunsure|\bcan(no|['’])t (say|choose)", "do_not_know"),
+    (r"\brefus|\bprefer not|\bdeclined|\bskipped", "skipped"),
+    (r"\bno answer|\bnot answered|\bno response|\bleft blank", "not_answered"),
+)
+"""What the label of a user-missing code says, in lower case, and the kind of missing answer that is."""
+LONGEST_RANGE = 100
+"""Of a range of user-missing codes that spans more, only the codes labelled or seen are listed."""
 PARTS_OF_NAMES = (r"^item\.", r"^patientresponse\.", r" / ")
 NAMES_AN_ID = re.compile(r"(^|[^a-z])(id|nr|no|number|nummer|code)$", re.I)
 
@@ -93,6 +104,7 @@ class Guess:
     constants: dict[str, str] = field(default_factory=dict)
     items: dict[str, str] = field(default_factory=dict)
     codes: dict[str, dict[str, int]] = field(default_factory=dict)
+    missing: dict[str, dict[str, MissingKind]] = field(default_factory=dict)
     options: dict[str, str] = field(default_factory=dict)
     time_zone: str = ""
     reasons: dict[str, str] = field(default_factory=dict)
@@ -297,9 +309,51 @@ def _guess_items(found: Guess, source: Source, profiled: Sequence[Column], wordi
             found.reasons[item.item_id] = "its answers, which no other questionnaire has: CHECK its wording"
         elif alike and is_only_item:
             found.candidates[item.item_id] = [column.name for column in alike]
-    for item in items:
-        if item.item_id in found.items:
-            _guess_codes(found, item, source.options.get(found.items[item.item_id], {}))
+
+
+def translate(found: Guess, source: Source, profiled: Sequence[Column]) -> None:
+    """What the codes of the items mapped stand for, and which are no answers, as far as the file says so itself."""
+    by_name = {column.name: column for column in profiled}
+    for item_id, name in found.items.items():
+        item = ITEMS[item_id][1]
+        missing = missing_kinds(source, by_name[name], item)
+        labels = source.options.get(name, {})
+        _guess_codes(found, item, {code: label for code, label in labels.items() if code not in missing})
+        if missing:
+            found.missing[item_id] = missing
+
+
+def missing_kinds(source: Source, column: Column, item: Item) -> dict[str, MissingKind]:
+    """The codes that the file declares to be no answers, each with the kind that its label says, else `not_valid`.
+
+    Of a range, all its whole numbers where they are few; else those with a label and those seen.
+    """
+    labels = source.options.get(column.name, {})
+    codes: dict[str, None] = {}
+    for given in source.missing_codes.get(column.name, ()):
+        if isinstance(given, str):
+            codes[given] = None
+            continue
+        lowest, highest = given
+        if highest - lowest <= LONGEST_RANGE:
+            codes |= dict.fromkeys(str(number) for number in range(math.ceil(lowest), math.floor(highest) + 1))
+        within = [code for code in (*labels, *column.answers) if lowest <= _number(code) <= highest]
+        codes |= dict.fromkeys(sorted(within, key=_number))
+    return {code: _kind(labels.get(code, ""), item) for code in codes}
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _kind(label: str, item: Item) -> MissingKind:
+    plain = label.strip().lower()
+    if plain in item.missing:
+        return item.missing[plain]
+    return next((kind for pattern, kind in KINDS_BY_LABEL if re.search(pattern, plain)), "not_valid")
 
 
 def _guess_codes(found: Guess, item: Item, labelled: Mapping[str, str]) -> None:

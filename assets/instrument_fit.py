@@ -29,6 +29,7 @@ def fingerprint_of(mapping: FeedMapping, source: Source) -> dict[str, str]:
             words = source.labels.get(column) or column
             options = source.options.get(column, {}) if mapping.format in FORMATS_WITH_OPTIONS else {}
             listed = "\n".join(f"{_plain(code)}={_plain(label)}" for code, label in sorted(options.items()))
+            listed += "".join(f"\nno answer: {code}" for code in sorted(map(str, source.missing_codes.get(column, ()))))
             found[item_id] = f"{_digest(_plain(words))}.{_digest(listed)}"
     return found
 
@@ -44,10 +45,10 @@ def columns_like_items(mapping: FeedMapping, source: Source) -> list[str]:
 def check_fit(file: InboxFile, source: Source) -> None:
     """Raise BadInputError naming the difference where the file's items are not those of the mapping's fingerprint.
 
-    A mapping without a fingerprint is not compared: there is nothing to compare it with.
+    A mapping without a fingerprint is not compared, nor a file without answers: there is nothing to compare.
     """
     mapping = file.mapping
-    if not mapping.fingerprint:
+    if not mapping.fingerprint or source.holds_no_answers:
         return
     differences = _differences(mapping.fingerprint, fingerprint_of(mapping, source))
     added = sorted(set(columns_like_items(mapping, source)) - set(mapping.not_items))

@@ -6,12 +6,10 @@ The assets of group raw belong here. Reading a format is in `readers`, meaning i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
-import duckdb
 
 from assets.inbox import InboxFile, Refusal, plan_inbox
 from assets.instrument_fit import check_fit
@@ -19,7 +17,7 @@ from assets.mappings import FEEDS, load_mappings
 from assets.readers import READERS
 from assets.readers.door import arrive
 from assets.warehouse import Warehouse, WarehouseResource
-from trust.errors import BadInputError, MendError
+from trust.errors import BadInputError
 
 
 def known_batches(warehouse: Warehouse) -> frozenset[str]:
@@ -38,12 +36,10 @@ def take_in(warehouse: Warehouse, file: InboxFile) -> int:
     Raises BadInputError for a file that cannot be read: then nothing of it is in the warehouse.
     """
     feed = file.mapping.feed
-    with _damage_named(file):
-        source = READERS[file.mapping.format](file)
+    source = READERS[file.mapping.format](file)
     check_fit(file, source)
     with warehouse.beside() as (beside, catalog):
-        with _damage_named(file):
-            n_read = arrive(beside, file, source)
+        n_read = arrive(beside, file, source)
         arriving = f"{catalog}.arriving"
         row_number = f"rowid - (select min(rowid) from {arriving}) + 1 as row_number"
         warehouse.execute(
@@ -73,24 +69,6 @@ def take_in(warehouse: Warehouse, file: InboxFile) -> int:
         },
     )
     return n_read
-
-
-@contextmanager
-def _damage_named(file: InboxFile) -> Iterator[None]:
-    """Whatever a library says of a damaged file becomes one refusal: its own words can quote the file."""
-    problem: BadInputError | None = None
-    try:
-        yield
-    except (MendError, duckdb.Error, OSError, MemoryError):
-        raise
-    except Exception as error:
-        problem = BadInputError(
-            f"the file cannot be read to its end ({type(error).__name__}); it is damaged or of another format",
-            place=file.path.name,
-            remedy="export it again, or give its format in the mapping",
-        )
-    if problem is not None:
-        raise problem
 
 
 def raw_asset(feed: str) -> dg.AssetsDefinition:

@@ -15,6 +15,9 @@ from assets.inbox import InboxFile
 from assets.readers.door import Source
 from trust.errors import BadInputError
 
+UNREADABLE = (ParseError, LookupError, ValueError)
+"""What the XML parser raises for a file that is damaged, or says that it is in an encoding that it has not."""
+
 HEADER, PATIENT, RESPONSE = "header", "patientleveldata", "patientresponse"
 YEAR, MONTH = "header.discharge-yr", "header.discharge-month"
 DISCHARGE_MONTH = "(discharge month)"
@@ -62,31 +65,37 @@ def _rows(file: InboxFile, names: list[str]) -> Iterator[Sequence[str | None]]:
 def _records(file: InboxFile) -> Iterator[dict[str, str]]:
     """Each patient as a dictionary, the header's elements in all of them; memory holds one patient at a time."""
     header: dict[str, str] = {}
+    path: list[Element] = []
+    for event, element in _events(file):
+        if event == "start":
+            path.append(element)
+            continue
+        path.pop()
+        if _tag(element) == HEADER:
+            header = {f"{HEADER}.{name}": text for name, text in _leaves(element)}
+        elif _tag(element) == PATIENT:
+            record = dict(header)
+            for group in element:
+                for name, text in _leaves(group):
+                    full = f"{_tag(group)}.{name}"
+                    record[full] = f"{record[full]}{JOIN_OF_REPEATED}{text}" if full in record else text
+            yield record
+            element.clear()
+            if path:
+                path[-1].remove(element)
+
+
+def _events(file: InboxFile) -> Iterator[tuple[str, Element]]:
+    """The elements as they begin and end. Raises BadInputError where the XML cannot be read on."""
     number = 0
     problem = ""
     try:
-        path: list[Element] = []
         for event, element in iterparse(str(file.path), events=("start", "end"), forbid_dtd=True):
-            if event == "start":
-                path.append(element)
-                continue
-            path.pop()
-            if _tag(element) == HEADER:
-                header = {f"{HEADER}.{name}": text for name, text in _leaves(element)}
-            elif _tag(element) == PATIENT:
-                number += 1
-                record = dict(header)
-                for group in element:
-                    for name, text in _leaves(group):
-                        full = f"{_tag(group)}.{name}"
-                        record[full] = f"{record[full]}{JOIN_OF_REPEATED}{text}" if full in record else text
-                yield record
-                element.clear()
-                if path:
-                    path[-1].remove(element)
+            yield event, element
+            number += event == "end" and _tag(element) == PATIENT
     except DefusedXmlException:
         problem = "the XML declares entities or a document type, which can blow up a small file"
-    except (ParseError, LookupError, ValueError):
+    except UNREADABLE:
         problem = "the XML is not well-formed; it may be cut off"
     if problem:
         raise _unreadable(file, problem, number)

@@ -42,9 +42,11 @@ class Source:
     `table` empty and give `rows`, which are then the columns c0, c1, ... (`n_positions` of them).
     `set_aside` are rules (name, condition in SQL) by which a row is no answer to take in: the first that holds
     counts. `tells_not_shown` is true where null means that the item was not shown to the patient.
+    `holds_no_answers` is true where the whole file only describes a survey.
     `problem` turns DuckDB's own words into an error of ours. `serial_epoch` is the day from which Excel counts.
     For whoever writes a mapping: `labels` are questions in words, `options` an answer's codes and their labels,
-    `time_zone` the one that the file names.
+    `missing_codes` the texts and ranges of numbers (lowest, highest) that the file says are no answers, `time_zone`
+    the one that the file names.
     """
 
     columns: Mapping[str, str]
@@ -57,10 +59,12 @@ class Source:
     transcoded_from: str = ""
     set_aside: tuple[tuple[str, str], ...] = ()
     tells_not_shown: bool = False
+    holds_no_answers: bool = False
     header_place: str = "row 1 (the header)"
     serial_epoch: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    missing_codes: Mapping[str, tuple[str | tuple[float, float], ...]] = field(default_factory=dict)
     time_zone: str = ""
 
     def described(self, labels: Mapping[str, str], **more: Any) -> Source:
@@ -95,8 +99,10 @@ def fill(warehouse: Warehouse, file: InboxFile, source: Source, table: str, sele
                     f"create or replace table {table} as select {selected} from {source.table} {tail}",
                     parameters,
                 )
-    except duckdb.Error as error:
-        problem = Warehouse.storage_problem(str(error)) if _is_no_room(str(error)) else source.problem(str(error))
+    except (duckdb.Error, UnicodeDecodeError) as error:
+        # a long row that DuckDB quotes is cut, perhaps in the midst of a letter: then its words are no text to Python
+        said = error.object.decode(errors="replace") if isinstance(error, UnicodeDecodeError) else str(error)
+        problem = Warehouse.storage_problem(said) if _is_no_room(said) else source.problem(said)
     if problem is not None:  # raised outside the handler: the reader's own text quotes the row
         raise problem
     if file.has_changed():

@@ -6,6 +6,7 @@ Cells as text belong here: dates in whatever type Excel keeps them, numbers with
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
 LARGEST_WORKBOOK = 1 << 30
 """Bytes a workbook may have unpacked: a sheet of a million rows has less, a bomb has more."""
 UNREADABLE = (
-    zipfile.BadZipFile, InvalidFileException, ParseError, DefusedXmlException, KeyError, ValueError, OSError, TypeError,
-    AttributeError, IndexError, EOFError, zipfile.LargeZipFile, NotImplementedError,
+    zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, InvalidFileException, ParseError, DefusedXmlException,
+    LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError, EOFError, OSError,
 )  # fmt: skip
-"""What openpyxl and zipfile raise for a workbook that is damaged."""
+"""What zipfile and openpyxl raise for a workbook that is damaged or protected. Nothing else may be called within."""
 
 
 def read_xlsx(file: InboxFile) -> Source:
@@ -41,10 +42,8 @@ def read_xlsx(file: InboxFile) -> Source:
     """
     workbook = _open(file)
     try:
-        header = next(_sheet(file, workbook), ())
+        header = next(_cells(file, workbook), ())
         epoch = "1904-01-01" if workbook.epoch == CALENDAR_MAC_1904 else "1899-12-30"
-    except UNREADABLE:
-        raise _unreadable(file) from None
     finally:
         workbook.close()
     columns = positions(file, [text_of(value) or "" for value in header])
@@ -96,15 +95,25 @@ def _sheet(file: InboxFile, workbook: Workbook) -> Iterator[tuple[Any, ...]]:
     return rows
 
 
-def _rows(file: InboxFile, width: int) -> Iterator[Sequence[str | None]]:
-    workbook = _open(file)
+def _cells(file: InboxFile, workbook: Workbook) -> Iterator[tuple[Any, ...]]:
+    """The rows of the sheet as openpyxl gives them. Raises BadInputError where it cannot."""
     number = 0
     try:
-        rows = _sheet(file, workbook)
-        next(rows, None)
-        for number, row in enumerate(rows, start=2):
+        for row in _sheet(file, workbook):
+            yield row
+            number += 1
+    except UNREADABLE:
+        raise _unreadable(file, number) from None
+
+
+def _rows(file: InboxFile, width: int) -> Iterator[Sequence[str | None]]:
+    workbook = _open(file)
+    try:
+        for number, row in enumerate(_cells(file, workbook), start=1):
+            if number == 1:  # the header
+                continue
             texts = [text_of(value) for value in row[:width]]
-            if any(text is not None for text in row[width:]):
+            if any(value is not None for value in row[width:]):
                 raise BadInputError(
                     "a row has more cells than the header",
                     place=f"{file.path.name}, row {number}",
@@ -112,8 +121,6 @@ def _rows(file: InboxFile, width: int) -> Iterator[Sequence[str | None]]:
                 )
             if any(text is not None for text in texts):
                 yield texts + [None] * (width - len(texts))
-    except UNREADABLE:
-        raise _unreadable(file, number) from None
     finally:
         workbook.close()
 

@@ -6,8 +6,9 @@ Resources, items and answers as columns belong here. What an answer means is the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from assets.inbox import InboxFile
@@ -18,6 +19,8 @@ from trust.errors import BadInputError, MendError
 RESPONSE, QUESTIONNAIRE = "QuestionnaireResponse", "Questionnaire"
 LARGEST_DOCUMENT = 256 << 20
 """Bytes of a resource or Bundle that is one JSON document; DuckDB holds it whole, so more must come as NDJSON."""
+LARGEST_QUESTIONNAIRE = 16 << 20
+"""Bytes of a file beside the responses that is looked into for their Questionnaire."""
 
 FIELDS = {
     "id": "$.id",
@@ -82,7 +85,50 @@ def read_fhir(file: InboxFile) -> Source:
     another questionnaire, are set aside. DSTU2 and STU3 are refused.
     """
     is_document = _is_document(file)
+    return _source(file, is_document, _look(file, is_document))
+
+
+def read_fhir_beside(file: InboxFile, candidates: Iterable[Path]) -> Source:
+    """The same, with the items, texts and options of the Questionnaires in other files that the responses refer to.
+
+    A response refers by `url` or `url|version`, or by `Questionnaire/id`. Files without such a one are passed over.
+    """
+    is_document = _is_document(file)
     found = _look(file, is_document)
+    references = {
+        reference
+        for resource in _sample(file, is_document)
+        if resource.get("resourceType") == RESPONSE and isinstance(reference := resource.get("questionnaire"), str)
+    }
+    for path in candidates if references else ():
+        for resource in _questionnaires(path):
+            if any(_is_meant(reference, resource) for reference in references):
+                _look_at_questionnaire(resource.get("item"), found)
+    return _source(file, is_document, found)
+
+
+def _is_meant(reference: str, questionnaire: Mapping[str, Any]) -> bool:
+    """Whether a response's reference means this Questionnaire; a version counts where both of them give one."""
+    url, _, version = reference.partition("|")
+    if url == f"{QUESTIONNAIRE}/{questionnaire.get('id')}":
+        return True
+    return url == questionnaire.get("url") and version in ("", questionnaire.get("version") or version)
+
+
+def _questionnaires(path: Path) -> Iterator[dict[str, Any]]:
+    """The Questionnaires in a file of JSON or NDJSON, alone or in a Bundle; none in a file of another kind."""
+    try:
+        content = path.read_bytes() if path.stat().st_size <= LARGEST_QUESTIONNAIRE else b""
+    except OSError:
+        return
+    if b'"Questionnaire"' not in content:
+        return
+    for resource in [*_resources([content]), *_resources(content.splitlines())]:
+        if resource.get("resourceType") == QUESTIONNAIRE:
+            yield resource
+
+
+def _source(file: InboxFile, is_document: bool, found: _Found) -> Source:
     wanted = {name: None for name in [*found.labels, *file.mapping.needed_columns] if name.startswith(ITEM)}
     columns = {name: f"json->>{quoted(path)}" for name, path in FIELDS.items()}
     columns["identifier"] = f"coalesce({', '.join(f'json->>{quoted(path)}' for path in IDENTIFIER)})"
@@ -115,6 +161,7 @@ def read_fhir(file: InboxFile) -> Source:
         table=f"(select json, {_items(wanted)} as items from {resources} where {_is_supported()})",
         set_aside=tuple(set_aside),
         tells_not_shown=True,
+        holds_no_answers=found.holds_no_answers,
         header_place="the items",
         labels=found.labels,
         options=found.options,
@@ -168,10 +215,11 @@ def _field(aspect: str) -> str:
 
 @dataclass(frozen=True)
 class _Found:
-    """What the beginning of a file says about its items: labels by column, and options by column."""
+    """What the beginning of a file says: labels by column, options by column, and whether it only describes them."""
 
     labels: dict[str, str]
     options: dict[str, dict[str, str]]
+    holds_no_answers: bool
 
 
 def _is_document(file: InboxFile) -> bool:
@@ -197,8 +245,10 @@ def _is_document(file: InboxFile) -> bool:
 
 def _look(file: InboxFile, is_document: bool) -> _Found:
     """Go through a document, or the first lines of an NDJSON file, for its items' texts and codes."""
-    found = _Found({}, {})
     resources = list(_sample(file, is_document))
+    is_whole = is_document or file.n_bytes <= SAMPLE_BYTES
+    types = {str(resource.get("resourceType")) for resource in resources}
+    found = _Found({}, {}, is_whole and QUESTIONNAIRE in types and RESPONSE not in types)
     if resources and not any("resourceType" in resource for resource in resources):
         raise BadInputError(
             "this is JSON, but no FHIR: nothing in it has a resourceType",
@@ -217,13 +267,26 @@ def _look(file: InboxFile, is_document: bool) -> _Found:
 
 
 def _sample(file: InboxFile, is_document: bool) -> Iterator[dict[str, Any]]:
+    """The resources of a document, or of the first lines of an NDJSON file.
+
+    Raises BadInputError for a document that is no JSON. Of NDJSON the last line of the sample is cut: what is
+    malformed there is named when the whole is read.
+    """
     with file.path.open("rb") as binary:
         texts = [binary.read()] if is_document else binary.read(SAMPLE_BYTES).splitlines()
+    resources = list(_resources(texts))
+    if is_document and not resources:
+        raise json_problem(file, "")
+    yield from resources
+
+
+def _resources(texts: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """What each text holds, and the entries of Bundles; texts that are no JSON object are passed over."""
     for text in texts:
         try:
             resource = json.loads(text.decode("utf-8-sig", errors="ignore"))
         except (ValueError, RecursionError):
-            continue  # the last line of the sample is cut; what is malformed is named when the whole is read
+            continue
         if isinstance(resource, dict):
             yield resource
             for entry in _dictionaries(resource.get("entry")):
@@ -250,7 +313,7 @@ def _look_at_items(items: Any, found: _Found) -> None:
 def _look_at_questionnaire(items: Any, found: _Found) -> None:
     for item in _dictionaries(items):
         name = f"{ITEM}{item.get('linkId', '')}"
-        if item.get("type") not in {"group", "display"}:
+        if item.get("type") not in ("group", "display"):
             found.labels[name] = str(item.get("text", ""))
             for option in _dictionaries(item.get("answerOption")):
                 _look_at_coding(name, option.get("valueCoding"), found)

@@ -1,6 +1,6 @@
 """SPSS data files (.sav, .zsav), read by pyreadstat: codes as they stand, labels beside them.
 
-Turning SPSS's numbers into text belongs here. Which codes are missing answers is the mapping's to say.
+Turning SPSS's numbers into text belongs here. Which kind of missing answer a code is, is the mapping's to say.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from assets.inbox import InboxFile
 from assets.readers.door import CHUNK_ROWS, Source
 from trust.errors import BadInputError
 
+UNREADABLE = (pyreadstat.ReadstatError, pyreadstat.PyreadstatError, UnicodeDecodeError)
+"""What pyreadstat raises for a file that is damaged; its text can quote the file."""
 LONGEST_SECONDS = 300.0
 """A chunk of a good file takes a second or two; after this long the library does not come back."""
 EPOCH = datetime(1582, 10, 14)  # noqa: DTZ001 - SPSS counts seconds of a calendar without time zones
@@ -40,6 +42,10 @@ def read_spss(file: InboxFile) -> Source:
         name: {str(_text(code, "")): str(label) for code, label in codes.items()}
         for name, codes in meta.variable_value_labels.items()
     }
+    missing_codes = {
+        name: tuple(_missing_code(given["lo"], given["hi"]) for given in ranges)
+        for name, ranges in meta.missing_ranges.items()
+    }
     return Source(
         columns={name: f"c{position}" for position, name in enumerate(names)},
         encoding=(meta.file_encoding or "").lower() or file.encoding,
@@ -48,8 +54,14 @@ def read_spss(file: InboxFile) -> Source:
         n_positions=len(names),
         labels=labels,
         options=options,
+        missing_codes=missing_codes,
         header_place="the list of variables",
     )
+
+
+def _missing_code(lowest: Any, highest: Any) -> str | tuple[float, float]:
+    """One user-missing code as its text, or a range of them."""
+    return str(_text(lowest, "")).strip() if lowest == highest else (float(lowest), float(highest))
 
 
 _apart: list[ProcessPoolExecutor] = []
@@ -66,7 +78,9 @@ def _read_apart(file: InboxFile, **options: Any) -> tuple[Any, Any]:
     Raises BadInputError for a file that cannot be read, whether the library says so or does not live to say it.
     """
     if not _apart:
-        _apart.append(ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")))
+        server = get_context("forkserver")  # imports once: a process in place of a dead one is there at once
+        server.set_forkserver_preload(["__main__", __name__])
+        _apart.append(ProcessPoolExecutor(max_workers=1, mp_context=server))
     found = None
     try:
         found = _apart[0].submit(_read, str(file.path), options).result(timeout=LONGEST_SECONDS)
@@ -74,7 +88,7 @@ def _read_apart(file: InboxFile, **options: Any) -> tuple[Any, Any]:
         for process in list((_apart[0]._processes or {}).values()):
             process.kill()
         _apart.pop().shutdown(wait=False, cancel_futures=True)
-    except Exception:  # pyreadstat raises errors of its own C library, whose text can quote the file
+    except UNREADABLE:
         found = None
     if found is None:
         raise _unreadable(file)
@@ -82,7 +96,7 @@ def _read_apart(file: InboxFile, **options: Any) -> tuple[Any, Any]:
 
 
 def _meta(file: InboxFile) -> Any:
-    return _read_apart(file, metadataonly=True)[1]
+    return _read_apart(file, metadataonly=True, user_missing=True)[1]
 
 
 def _rows(file: InboxFile, names: list[str], types: dict[str, str]) -> Iterator[Sequence[str | None]]:

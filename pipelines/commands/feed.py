@@ -51,7 +51,7 @@ def add(
     says beside each line why; a person may edit it. Nothing of the file is taken in.
     """
     from assets.formats import FORMATS
-    from assets.guesses import guess
+    from assets.guesses import guess, translate
     from assets.mappings import FEEDS, load_mappings
     from assets.registry import load_wording
 
@@ -67,15 +67,16 @@ def add(
             place=str(target),
             remedy="edit it, delete it, or give another name with --name",
         )
-    seen, source, columns = _look(place, file, dictionary)
+    seen, as_read, source, columns = _look(place, file, dictionary)
     found = guess(source, columns, feed, seen.mapping.format, load_wording(place.wording_file))
     output = Console(width=None if typer.get_text_stream("stdout").isatty() else 120)
     output.print(f"{file.name} is {FORMATS[seen.mapping.format].words} ({source.encoding}).", highlight=False)
     output.print(_table(columns, found))
     if not yes:
         _ask(found)
+    translate(found, source, columns)
     place.feeds.mkdir(parents=True, exist_ok=True)
-    text = mapping_text(file.name, seen, found, columns) + fingerprint_text(seen, source, found)
+    text = mapping_text(file.name, seen, found, columns) + fingerprint_text(seen, as_read, found)
     target.write_text(text, encoding="utf-8")
     load_mappings(place.feeds)  # what is written can be read
     output.print(f"Wrote {target}", soft_wrap=True, highlight=False)
@@ -84,18 +85,26 @@ def add(
     output.print(f"Next: mend check --workspace {workspace} {file}", soft_wrap=True, highlight=False)
 
 
-def _look(place: Workspace, path: Path, given: Path | None) -> tuple[InboxFile, Source, list[Column]]:
-    """Recognise and profile the file on a connection in memory."""
+def _look(place: Workspace, path: Path, given: Path | None) -> tuple[InboxFile, Source, Source, list[Column]]:
+    """Recognise and profile the file on a connection in memory.
+
+    Returns it, its source as every later file is read, the source with what files beside it say, and its columns.
+    """
     import duckdb
 
     from assets.guesses import profile
     from assets.readers import READERS
+    from assets.readers.fhir import read_fhir_beside
     from assets.readers.recognise import recognise
     from assets.readers.redcap import dictionary
     from assets.warehouse import Warehouse, load_encodings
 
     seen = recognise(path)
-    source = READERS[seen.mapping.format](seen)
+    as_read = source = READERS[seen.mapping.format](seen)
+    if seen.mapping.format == "fhir":
+        folder = path.resolve().parent
+        beside = sorted({*folder.glob("*.json"), *folder.glob("*.ndjson")} - {path.resolve()})
+        source = read_fhir_beside(seen, beside)
     if seen.mapping.format == "redcap":
         described = given or _dictionary_beside(path, source.columns)
         if described is not None:
@@ -110,7 +119,7 @@ def _look(place: Workspace, path: Path, given: Path | None) -> tuple[InboxFile, 
             columns = profile(warehouse, seen, source)
     finally:
         connection.close()
-    return seen, source, columns
+    return seen, as_read, source, columns
 
 
 def _dictionary_beside(path: Path, columns: Mapping[str, str]) -> Path | None:
@@ -212,6 +221,11 @@ def mapping_text(file_name: str, seen: InboxFile, found: Guess, columns: list[Co
         for item, texts in found.codes.items()
     }
     lines += _block("codes", codes, dict.fromkeys(codes, "translated by the labels in the file"))
+    missing = {
+        item: "{" + ", ".join(f"{_quoted(text)}: {kind}" for text, kind in texts.items()) + "}"
+        for item, texts in found.missing.items()
+    }
+    lines += _block("missing", missing, dict.fromkeys(missing, "user-missing in the file; the kinds by their labels"))
     for item in found.candidates:
         if item not in {*found.items, "response_id", "answered_at", "date_format"}:
             names = ", ".join(_clipped(name, LONGEST_NAME) for name in found.candidates[item])

@@ -31,6 +31,10 @@ from trust.errors import BadInputError
 LONGEST_SECONDS = 10.0
 FILES_PER_RUN = 25
 """So many files are staged together, as in a run that finds them all in the inbox."""
+FILES_PER_WORD = 500
+"""After so many files a long run says how far it is."""
+FEWEST_FOR_EVERY_FORMAT = 5_000
+"""Among so many files some of every format are harmed so little that they must be taken in."""
 ENCODINGS = ("cp1252", "utf-16", "utf-16-le", "mac-roman", "utf-8-sig", "cp437", "utf-32")
 
 
@@ -246,15 +250,16 @@ def whole_run(folder: Path, numbers: range, seed: int, good: list[Original], fou
         found.failures.append(f"{what}: {n_before} files came, {n_left} stay and {n_refused} are refused")
 
 
-def fuzz(folder: Path, n_files: int, seed: int, n_whole_runs: int = 0) -> Findings:
-    """Spoil so many files and judge what becomes of them."""
+def fuzz(folder: Path, n_files: int, seed: int, n_whole_runs: int = 0, first_file: int = 0) -> Findings:
+    """Spoil so many files and judge what becomes of them. The same seed gives the same files and the same findings."""
     workspace = make_workspace(folder / "hospital")
     good = originals(workspace, folder)
     found = Findings()
-    for first in range(0, n_files, FILES_PER_RUN):
-        judge_group(workspace, folder, range(first, min(first + FILES_PER_RUN, n_files)), seed, good, found)
-        if n_files > 1000 and first % 1000 == 0:
-            print(f"  {first:,} files, {len(found.failures)} failures", flush=True)
+    last = first_file + n_files
+    for first in range(first_file, last, FILES_PER_RUN):
+        judge_group(workspace, folder, range(first, min(first + FILES_PER_RUN, last)), seed, good, found)
+        if n_files > FILES_PER_WORD and found.n_files % FILES_PER_WORD == 0:
+            print(f"  {found.n_files:,} files, {len(found.failures)} failures", flush=True)
     for number in range(n_whole_runs):
         whole_run(folder, range(number * len(good), (number + 1) * len(good)), seed, good, found)
     return found
@@ -264,12 +269,16 @@ def main() -> None:
     """Print what became of the files, and end with 1 when anything failed."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--files", type=int, default=10_000)
+    parser.add_argument("--first", type=int, default=0, help="the number of the first file")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--whole-runs", type=int, default=5)
     given = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
-        found = fuzz(Path(name), given.files, given.seed, given.whole_runs)
+        found = fuzz(Path(name), given.files, given.seed, given.whole_runs, given.first)
+    if given.files >= FEWEST_FOR_EVERY_FORMAT:
+        never = sorted({written.format for written in WRITTEN} - set(found.taken_in))
+        found.failures += [f"no spoilt file of {form} was taken in: too much is refused" for form in never]
     formats = sorted({*found.taken_in, *found.refused})
     print(f"{'format':<20}{'taken in':>10}{'refused':>10}")
     for form in formats:

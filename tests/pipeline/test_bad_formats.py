@@ -178,6 +178,15 @@ def test_a_cell_of_100_000_characters_is_read(written: Written, warehouse: Wareh
     assert read(warehouse, path, written.format) == 20 + written.n_more_rows
 
 
+@pytest.mark.parametrize("before", ["", "a", "ab"])
+def test_a_long_row_that_duckdb_quotes_cut_within_a_letter_is_refused(
+    before: str, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    path = tmp_path / "long.csv"
+    path.write_text(f"response_id,answered_at,{FFT}\n1,2025-03-01,5\n{before}{'砉' * 6_000},2025-03-01,5,6\n")
+    assert "4 fields where the header has 3" in refused(warehouse, path, "csv")
+
+
 @pytest.mark.parametrize("year", ["0001-01-01 00:00:00", "9999-12-31 23:59:59", "1,234", "31.02.2025"])
 @each([written for written in WRITTEN if written.file_name in {"plain.csv", "lines.jsonl", "bulk.ndjson", "lime.csv"}])
 def test_impossible_dates_and_numbers_arrive_as_they_are_and_are_judged_row_by_row(

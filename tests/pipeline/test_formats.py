@@ -17,7 +17,9 @@ import yaml
 from typer.testing import CliRunner
 
 from assets.formats import FORMATS
+from assets.guesses import missing_kinds, profile
 from assets.inbox import InboxFile, look_at
+from assets.instrument_fit import check_fit
 from assets.mappings import choose_mapping, load_mappings
 from assets.raw import take_in
 from assets.readers import READERS
@@ -31,6 +33,8 @@ from pipelines.cli import app
 from pipelines.runs import run
 from tests.pipeline.conftest import new_workspace
 from tests.pipeline.writers import ALL_ITEMS, PERSON, WRITTEN, Written, responses
+from trust.errors import BadInputError
+from trust.instruments import ITEMS
 from trust.pseudonym import pseudonym
 
 KEY = bytes(range(32))
@@ -315,6 +319,203 @@ def test_a_day_and_month_that_cannot_be_told_apart_are_asked_for_and_not_guessed
     assert asked.exit_code == 0, asked.output
     options = yaml.safe_load((workspace.feeds / "export.yml").read_text(encoding="utf-8"))["options"]
     assert options == {"date_format": "%d/%m/%Y"}
+
+
+def write_spss_with_missing(path: Path) -> None:
+    """Three items whose user-missing codes are single ones and a range, some of them labelled."""
+    table = pd.DataFrame(
+        {
+            "response_id": [f"r{n}" for n in range(1, 6)],
+            "answered_at": ["2025-03-01 10:00:00"] * 5,
+            "fft_2020": [1.0, 8.0, 9.0, -7.0, 5.0],
+            "wfpts5_1": [1.0, 97.0, 98.0, 99.0, 5.0],
+            "wfpts5_2": [1.0, 2.0, 1500.0, 4.0, 5.0],
+        }
+    )
+    pyreadstat.write_sav(
+        table,
+        str(path),
+        variable_value_labels={
+            "fft_2020": {8: "Don't know", 9: "Not applicable to me", -7: "Refused"},
+            "wfpts5_1": {97: "Item was not shown"},
+            "wfpts5_2": {2000: "Illegible"},
+        },
+        missing_ranges={
+            "fft_2020": [8, 9, -7],
+            "wfpts5_1": [{"lo": 97, "hi": 99}],
+            "wfpts5_2": [{"lo": 1000, "hi": 3000}],
+        },
+    )
+
+
+def test_user_missing_codes_of_an_spss_file_become_kinds_of_missing_answers(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "hospital")
+    warehouse = open_warehouse(workspace)
+    path = tmp_path / "wave.sav"
+    write_spss_with_missing(path)
+    add(workspace, path)
+    written = yaml.safe_load((workspace.feeds / "wave.yml").read_text(encoding="utf-8"))
+    assert written["missing"] == {
+        "fft_2020": {"8": "do_not_know", "9": "does_not_apply", "-7": "skipped"},
+        "wfpts5_1": {"97": "not_shown", "98": "not_valid", "99": "not_valid"},
+        "wfpts5_2": {"1500": "not_valid", "2000": "not_valid"},
+    }
+    assert "codes" not in written
+    mapping = choose_mapping(path.name, load_mappings(workspace.feeds))
+    assert mapping is not None
+    assert take_in(warehouse, look_at(path, mapping)) == 5
+    stage(warehouse, "responses")
+    assert warehouse.rows("select * from quarantine.rows") == []
+    warehouse.write_frame("core.items", items_frame())
+    warehouse.execute(f"create table core.answers as {(SQL / 'core' / 'answers.sql').read_text(encoding='utf-8')}")
+    kinds = (
+        "select item_id, missing_kind, count(*) from core.answers where answer_value is null group by all order by all"
+    )
+    assert warehouse.rows(kinds) == [
+        ("fft_2020", "do_not_know", 1),
+        ("fft_2020", "does_not_apply", 1),
+        ("fft_2020", "skipped", 1),
+        ("wfpts5_1", "not_shown", 1),
+        ("wfpts5_1", "not_valid", 2),
+        ("wfpts5_2", "not_valid", 1),
+    ]
+    warehouse.connection.close()
+
+
+def test_an_spss_file_that_declares_other_codes_missing_is_another_questionnaire(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "hospital")
+    path = tmp_path / "wave.sav"
+    write_spss_with_missing(path)
+    add(workspace, path)
+    table, meta = pyreadstat.read_sav(str(path), user_missing=True)
+    pyreadstat.write_sav(
+        table, str(path), variable_value_labels=meta.variable_value_labels, missing_ranges={"fft_2020": [8, 9, 5]}
+    )
+    mapping = choose_mapping(path.name, load_mappings(workspace.feeds))
+    assert mapping is not None
+    file = look_at(path, mapping)
+    with pytest.raises(BadInputError, match="recoded: wfpts5_1, wfpts5_2, fft_2020"):
+        check_fit(file, READERS["spss"](file))
+
+
+def test_user_missing_codes_of_a_real_spss_file_are_told(shared_folder: Path, warehouse: Warehouse) -> None:
+    file = recognise(shared_folder / "data" / "formats" / "spss" / "sample_missing.sav")
+    source = READERS["spss"](file)
+    columns = {column.name: column for column in profile(warehouse, file, source)}
+    item = ITEMS["fft_2020"][1]
+    found = {name: missing_kinds(source, column, item) for name, column in columns.items()}
+    assert {name: kinds for name, kinds in found.items() if kinds} == {
+        "mynum": {"2500": "not_valid", "-1": "not_valid"},
+        "mylabl": {"-1": "not_valid"},
+        "myord": {"-1": "not_valid", "-2": "not_valid", "-3": "not_valid"},
+    }
+
+
+def questionnaire() -> dict[str, Any]:
+    """Two questions, the answers' codes the other way round than ours."""
+    scale = {1: "Very good", 2: "Good", 3: "Neither good nor poor", 4: "Poor", 5: "Very poor"}
+    options = [{"valueCoding": {"code": str(code), "display": words}} for code, words in scale.items()]
+    items = [
+        {"linkId": "fft_2020", "text": "How was it?", "type": "choice", "answerOption": options},
+        {"linkId": "fft_2013", "text": "Another", "type": "choice"},
+    ]
+    return {
+        "resourceType": "Questionnaire",
+        "id": "q",
+        "url": "http://example.org/trust",
+        "version": "2",
+        "item": items,
+    }
+
+
+def fhir_answers(reference: str) -> str:
+    """Responses that say by code alone what was answered; the second question is in none of them."""
+    lines = [
+        {
+            "resourceType": "QuestionnaireResponse",
+            "id": f"r{code}",
+            "status": "completed",
+            "questionnaire": reference,
+            "authored": "2025-03-01T10:00:00Z",
+            "item": [{"linkId": "fft_2020", "answer": [{"valueCoding": {"code": str(code)}}]}],
+        }
+        for code in range(1, 6)
+    ]
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("reference", "is_found"),
+    [
+        ("http://example.org/trust", True),
+        ("http://example.org/trust|2", True),
+        ("Questionnaire/q", True),
+        ("http://example.org/trust|3", False),
+        ("http://example.org/other", False),
+    ],
+)
+def test_a_questionnaire_beside_the_responses_says_what_their_codes_mean(
+    reference: str, is_found: bool, tmp_path: Path
+) -> None:
+    workspace = make_workspace(tmp_path / "hospital")
+    beside = workspace.inbox / "survey.json"
+    beside.write_text(json.dumps(questionnaire(), indent=1))
+    (workspace.inbox / "notes.json").write_text('"Questionnaire"')
+    path = workspace.inbox / "answers.ndjson"
+    path.write_text(fhir_answers(reference))
+    add(workspace, path)
+    mapping = choose_mapping(path.name, load_mappings(workspace.feeds))
+    assert mapping is not None
+    assert mapping.codes == ({"fft_2020": {"1": 5, "2": 4, "4": 2, "5": 1, "3": 3}} if is_found else {})
+    assert ("fft_2013" in mapping.items) is is_found, "a question that nobody in the sample was shown"
+    # later files are compared with this one as they come, without the Questionnaire: it is none of the responses
+    assert choose_mapping(beside.name, load_mappings(workspace.feeds)) is None
+    warehouse = open_warehouse(workspace)
+    assert take_in(warehouse, look_at(path, mapping)) == 5
+    beside.rename(workspace.inbox / "answers-survey.ndjson")
+    set_aside = look_at(workspace.inbox / "answers-survey.ndjson", mapping)
+    assert take_in(warehouse, set_aside) == 1
+    stage(warehouse, "responses")
+    rules = "select rule, count(*) from quarantine.rows group by all"
+    assert warehouse.rows(rules) == [("row_is_of_another_resource", 1)]
+    assert warehouse.rows("select count(*) from staging.responses") == [(5,)]
+    warehouse.connection.close()
+
+
+def test_a_fhir_document_cut_off_is_refused_as_that_and_not_as_another_questionnaire(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "hospital")
+    path = tmp_path / "bundle.json"
+    next(written for written in WRITTEN if written.file_name == path.name).write(path, responses(5))
+    add(workspace, path)
+    path.write_bytes(path.read_bytes()[:-20])
+    mapping = choose_mapping(path.name, load_mappings(workspace.feeds))
+    assert mapping is not None
+    warehouse = open_warehouse(workspace)
+    with pytest.raises(BadInputError, match="not well-formed JSON"):
+        take_in(warehouse, look_at(path, mapping))
+    warehouse.connection.close()
+
+
+def test_a_redcap_export_fits_the_mapping_made_with_its_dictionary(tmp_path: Path) -> None:
+    """The dictionary's words help to guess; the export itself has none to be compared by."""
+    workspace = make_workspace(tmp_path / "hospital")
+    path = tmp_path / "record.csv"
+    path.write_text("record_id,survey_timestamp,fft_2020,survey_complete\n1,2025-03-01 10:00,1,2\n")
+    (tmp_path / "dictionary.csv").write_text(
+        "Variable / Field Name,Form Name,Field Type,Field Label,"
+        '"Choices, Calculations, OR Slider Labels"\n'
+        "record_id,survey,text,Record,\n"
+        'fft_2020,survey,radio,How was it?,"1, Very good | 2, Good | 4, Poor | 5, Very poor"\n'
+        "survey_timestamp,survey,text,When,\n"
+    )
+    add(workspace, path)
+    mapping = choose_mapping(path.name, load_mappings(workspace.feeds))
+    assert mapping is not None
+    assert mapping.codes["fft_2020"]["1"] == 5
+    assert "fft_2020" in mapping.fingerprint
+    warehouse = open_warehouse(workspace)
+    assert take_in(warehouse, look_at(path, mapping)) == 1
+    warehouse.connection.close()
 
 
 def test_every_format_has_a_reader() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -107,6 +108,18 @@ def write_csv_mac_roman(path: Path, made: Sequence[Response]) -> None:
     _delimited(path, _plain_rows(made, "mac"), "mac-roman", ";")
 
 
+def _save_book(book: openpyxl.Workbook, path: Path) -> None:
+    """Save a workbook without its time of writing, so that the same responses are the same bytes on every day."""
+    written = io.BytesIO()
+    book.save(written)
+    with zipfile.ZipFile(written) as given, zipfile.ZipFile(path, "w") as kept:
+        for name in given.namelist():
+            content = given.read(name)
+            if name == "docProps/core.xml":
+                content = re.sub(rb">[^<]*</dcterms:", rb">2025-06-01T00:00:00Z</dcterms:", content)
+            kept.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+
+
 def write_xlsx(path: Path, made: Sequence[Response], is_1904: bool = False) -> None:
     """Dates as Excel's own, as a serial number without a format, and as text, in turn."""
     book = openpyxl.Workbook()
@@ -128,7 +141,7 @@ def write_xlsx(path: Path, made: Sequence[Response], is_1904: bool = False) -> N
         )
         if each.number % 3 == 1:
             sheet.cell(sheet.max_row, 2).number_format = "General"
-    book.save(path)
+    _save_book(book, path)
 
 
 def write_xlsx_1904(path: Path, made: Sequence[Response]) -> None:
@@ -170,6 +183,10 @@ def write_json_lines(path: Path, made: Sequence[Response]) -> None:
     path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
 
 
+SPSS_CREATED_AT = 92
+"""Where an SPSS file's header has its date (9 characters) and time (8) of writing."""
+
+
 def write_spss(path: Path, made: Sequence[Response]) -> None:
     """Codes run the other way round than ours: only the value labels say what they mean."""
     table = frame(made, "spss").rename(columns={"e-mail": "email"})
@@ -177,6 +194,9 @@ def write_spss(path: Path, made: Sequence[Response]) -> None:
         table[item] = (6 - table[item]).astype("float64")
     labels = {item: {6 - code: label(item, code) for code in range(1, 6)} for item in ALL_ITEMS}
     pyreadstat.write_sav(table, str(path), variable_value_labels=labels)
+    with path.open("r+b") as file:  # the time of writing: the same responses are the same bytes on every day
+        file.seek(SPSS_CREATED_AT)
+        file.write(b"01 Jun 25" + b"00:00:00")
 
 
 def fhir_resource(each: Response, prefix: str = "fhir") -> dict[str, object]:
@@ -285,7 +305,7 @@ def write_microsoft_forms(path: Path, made: Sequence[Response]) -> None:
         texts = [label(item, each.answers[item]) or None for item in ALL_ITEMS]
         people = [PERSON["e-mail"], PERSON["name"]]
         sheet.append([f"msforms-{each.number}", each.answered_at, each.answered_at, *people, each.clinic, *texts])
-    book.save(path)
+    _save_book(book, path)
 
 
 def write_google_forms(path: Path, made: Sequence[Response]) -> None:
