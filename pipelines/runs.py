@@ -21,6 +21,7 @@ from assets.warehouse import Draft, RunLock, Warehouse, WarehouseResource, is_no
 from assets.withdrawal import Batch, allow_again, withdraw
 from assets.workspace import Workspace
 from pipelines.automation import JOB_NAME
+from pipelines.event_log import quick_event_log
 from trust.errors import MendError, NoRoomError, StorageError
 
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
@@ -146,7 +147,7 @@ def _run_in_process(workspace: Workspace, announce: Callable[[str], None]) -> No
     WarehouseResource.announce = staticmethod(announce)
     problem: MendError | None = None
     try:
-        with dg.DagsterInstance.from_config(str(workspace.dagster_home)) as instance:
+        with quick_event_log(), dg.DagsterInstance.from_config(str(workspace.dagster_home)) as instance:
             _close_dead_runs(instance)
             job = build(workspace.root).resolve_job_def(JOB_NAME)
             job.execute_in_process(instance=instance, raise_on_error=True, run_config=QUIET)
