@@ -9,7 +9,7 @@ DEMO ?= demo
 
 $(VENV)/.made: uv.lock pyproject.toml
 	@command -v uv >/dev/null 2>&1 || [ -x .uv/bin/uv ] || { $(PYTHON) -m venv .uv && .uv/bin/pip install --quiet uv; }
-	@PATH="$(CURDIR)/.uv/bin:$$PATH" uv sync --frozen --quiet --python "$$(command -v $(PYTHON))"
+	@PATH="$(CURDIR)/.uv/bin:$$PATH" uv sync --frozen --quiet --compile-bytecode --python "$$(command -v $(PYTHON))"
 	@touch $@
 
 demo: $(VENV)/.made  ## a made-up hospital from files to pages, truth beside estimate
@@ -42,7 +42,7 @@ bench: $(VENV)/.made  ## time and memory of a run on a million responses against
 	@$(MAKE) --no-print-directory bench-group-time
 
 bench-group-time: $(VENV)/.made  ## group-time effects beside two peers: same numbers, time, memory
-	@PATH="$(CURDIR)/.uv/bin:$$PATH" uv sync --frozen --quiet --group bench
+	@PATH="$(CURDIR)/.uv/bin:$$PATH" uv sync --frozen --quiet --compile-bytecode --group bench
 	@$(BIN)/python -m tests.bench.group_time
 
 bench-false-alarms: $(VENV)/.made  ## stable clinics that a chart accuses, by kind of chart

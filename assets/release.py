@@ -107,12 +107,14 @@ def _comments(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
         "where table_catalog = $catalog order by all",
         {"catalog": catalog},
     ).fetchall()
+    connection.execute("begin")  # else each of a thousand sentences waits for the disk
     for schema, table in sorted({(schema, table) for schema, table, _ in columns}):
         connection.execute(f"comment on table {catalog}.{schema}.{table} is {_quoted(sentences[f'{schema}.{table}'])}")
     for schema, table, column in columns:
         connection.execute(
             f'comment on column {catalog}.{schema}.{table}."{column}" is {_quoted(words["columns"][column])}'
         )
+    connection.execute("commit")
 
 
 def _quoted(text: str) -> str:
