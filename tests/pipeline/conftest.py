@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ class Ran:
     workspace: Workspace
     outcome: RunOutcome
     hospital: Hospital
+    seconds: float
 
 
 def new_workspace(folder: Path) -> Workspace:
@@ -76,7 +78,9 @@ def ran(small_hospital: Hospital, tmp_path_factory: pytest.TempPathFactory) -> R
     workspace = new_workspace(tmp_path_factory.mktemp("ran") / "hospital")
     write_hospital(small_hospital, workspace.inbox)
     write_truth(small_hospital, workspace)
-    return Ran(workspace, run(workspace), small_hospital)
+    began = time.monotonic()
+    outcome = run(workspace)
+    return Ran(workspace, outcome, small_hospital, time.monotonic() - began)
 
 
 @pytest.fixture

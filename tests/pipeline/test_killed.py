@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,8 @@ import pytest
 from pipelines.runs import run
 from tests.pipeline.conftest import Ran, new_workspace, released_tables
 
-LONGEST_WAIT_SECONDS = 13.0
+START_SECONDS = 2.0
+"""A process takes so long before its run begins, on a quiet machine."""
 
 
 def kill_after(root: Path, seconds: float) -> bool:
@@ -38,13 +38,18 @@ def test_kill_9_then_a_run_to_the_end_equals_a_run_never_killed(
     ran: Ran, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     n_kills = request.config.getoption("--kills")
-    workspace = new_workspace(tmp_path / "hospital")
-    for path in sorted(ran.workspace.inbox.iterdir()):
-        shutil.copy(path, workspace.inbox)
     chance = random.Random(20)
-    began = time.monotonic()
-    killed = sum(kill_after(workspace.root, chance.uniform(4.0, LONGEST_WAIT_SECONDS)) for _ in range(n_kills))
-    assert killed >= 1, f"no run was slow enough to be killed in {time.monotonic() - began:.0f} s"
+    killed, n_started = 0, 0
+    while killed < n_kills:
+        workspace = new_workspace(tmp_path / f"hospital_{n_started}")
+        n_started += 1
+        assert n_started <= n_kills + 5, "runs end before they can be killed"
+        for path in sorted(ran.workspace.inbox.iterdir()):
+            shutil.copy(path, workspace.inbox)
+        while killed < n_kills and kill_after(workspace.root, START_SECONDS + chance.uniform(0.0, ran.seconds)):
+            killed += 1
+            assert not workspace.current.exists() or released_tables(workspace) == released_tables(ran.workspace)
     run(workspace)
     assert released_tables(workspace) == released_tables(ran.workspace)
     assert not list(workspace.releases.glob(".building-*"))
+    assert not workspace.draft_file.exists()
