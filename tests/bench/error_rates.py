@@ -111,7 +111,9 @@ def broken_promises(rates: pd.DataFrame) -> tuple[int, list[str]]:
             if row["warned"] < LEAST_WARNED:
                 broken.append(f"{where}: only {row['warned']:.0%} carry the warning or no verdict")
             continue
-        if row["is_claimed"] and row["n_given"] >= FEWEST_JUDGED * row["n"]:
+        if not row["is_claimed"]:
+            continue
+        if row["n_given"] >= FEWEST_JUDGED * row["n"]:
             n_promises += 1
             least, most = (
                 limit + side * 2 * share_error(limit, int(row["n_given"]))
