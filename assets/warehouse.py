@@ -25,7 +25,7 @@ from assets.inbox import Refusal
 from assets.mappings import FEEDS, ITEM_IDS
 from assets.refusals import refuse
 from assets.workspace import Workspace
-from trust.errors import MendError, NoRoomError, RunInProgressError
+from trust.errors import MendError, NoRoomError, RunInProgressError, SettingsError
 from trust.pseudonym import BLANKS, DIGITS, pads
 
 SQL = Path(__file__).resolve().parents[1] / "sql"
@@ -259,7 +259,22 @@ class Draft:
         define_pseudonym(self.connection, self.workspace.key())
         load_encodings(self.connection)
         make_schemas(self.connection)
+        try:
+            self._refuse_older()
+        except MendError:
+            self.__exit__()
+            raise
         return self
+
+    def _refuse_older(self) -> None:
+        """Pseudonyms used to be twice as long: beside those, today's would be other patients."""
+        for table, column in (("visits", "visit_id"), ("responses", "response_id")):
+            if self.open().rows(f"select 1 from raw.{table} where length({column}) > {DIGITS} limit 1"):
+                raise SettingsError(
+                    "this workspace was made by an earlier version, whose pseudonyms were longer",
+                    place=str(self.workspace.root),
+                    remedy="make a new workspace, copy `key`, `mend.toml`, `feeds` and the inbox into it, and run",
+                )
 
     def open(self) -> Warehouse:
         """The draft; once published, the warehouse."""
