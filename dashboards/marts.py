@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from pandas import DataFrame, Timestamp
@@ -467,6 +468,20 @@ class Marts:
         chart = charts[charts["measure"].isin(list(measures))].sort_values("period_start")
         return chart.assign(period_start=chart["period_start"].map(Timestamp)).reset_index(drop=True)
 
+    @cached_property
+    def _clinics(self) -> frozenset[Any]:
+        return frozenset(self.rows("trust_summary", unit_level="clinic")["unit_id"])
+
+    @cached_property
+    def _break_checks(self) -> list[tuple[Timestamp, Any, str]]:
+        """Month, subject and sentence of each break that a data quality check found, in order."""
+        checks = self.rows("data_quality", status="break").sort_values(["period_start", "check_id"])
+        return [
+            (Timestamp(check["period_start"]).to_period("M").to_timestamp(), check["subject"], str(check["sentence"]))
+            for _, check in checks.iterrows()
+            if not is_missing(check["period_start"])
+        ]
+
     def breaks(self, unit_level: str = "organisation", unit_id: str = "all") -> list[tuple[Timestamp, str]]:
         """Months from which answers were collected in another way, with the sentence that says so, in order.
 
@@ -474,13 +489,10 @@ class Marts:
         how many answers there were (a check about a clinic counts for that clinic only). A new segment of the unit's
         control chart is one too.
         """
-        clinics = set(self.rows("trust_summary", unit_level="clinic")["unit_id"]) - {unit_id}
         found: dict[Timestamp, str] = {}
-        checks = self.rows("data_quality", status="break").sort_values(["period_start", "check_id"])
-        for _, check in checks.iterrows():
-            if not is_missing(check["period_start"]) and check["subject"] not in clinics:
-                month = Timestamp(check["period_start"]).to_period("M").to_timestamp()
-                found.setdefault(month, str(check["sentence"]))
+        for month, subject, sentence in self._break_checks:
+            if subject == unit_id or subject not in self._clinics:
+                found.setdefault(month, sentence)
         for _, row in self.rows("breaks", unit_level=unit_level, unit_id=unit_id).iterrows():
             found.setdefault(Timestamp(row["period_start"]), str(row["sentence"]))
         chart = self.unit_chart(unit_level, unit_id)
