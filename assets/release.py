@@ -40,6 +40,9 @@ ROWS_FOR_LEADERS = {
 """Where leaders get fewer rows than analysts: of clinics only what a page shows. Every further small cell of a clinic
 would hide others, and many clinics by many kinds would end with nothing to see."""
 
+STORAGE_VERSION = "v1.3.0"
+"""The oldest DuckDB that can read a release: files of its form are two fifths smaller than those of 1.0."""
+
 NOT_RELEASED = frozenset({"core.settings"})
 
 INPUT_FIELDS = ("sha256", "feed", "mapping", "n_bytes", "encoding")
@@ -123,7 +126,7 @@ def _quoted(text: str) -> str:
 
 @contextmanager
 def _attached(warehouse: Warehouse, file: Path, catalog: str) -> Iterator[str]:
-    warehouse.execute(f"attach {_quoted(str(file))} as {catalog}")
+    warehouse.execute(f"attach {_quoted(str(file))} as {catalog} (storage_version {_quoted(STORAGE_VERSION)})")
     try:
         yield catalog
     finally:

@@ -232,7 +232,7 @@ def connect(workspace: Workspace, file: Path) -> duckdb.DuckDBPyConnection:
     connection.execute("set enable_progress_bar = false")
     connection.execute("set timezone = 'UTC'")
     # pseudonyms are random text: looking for what to compress in them costs more than it saves
-    connection.execute("set disabled_compression_methods = 'fsst,dict_fsst,zstd'")
+    connection.execute("set disabled_compression_methods = 'fsst,zstd'")
     return connection
 
 
