@@ -57,8 +57,8 @@ cases: $(VENV)/.made  ## published results beside ours: case, values compared, l
 coverage: $(VENV)/.made  ## truth against estimates on demo seeds 1-5
 	@$(BIN)/python -m tests.bench.coverage
 
-kill: $(VENV)/.made  ## a run killed at twenty random moments, against one never killed
-	@$(BIN)/pytest tests/pipeline/test_killed.py --kills 20 --timeout 900
+kill: $(VENV)/.made  ## a run killed at twenty random moments, and a withdrawal, against ones never killed
+	@$(BIN)/pytest tests/pipeline/test_killed.py tests/pipeline/test_withdraw_command.py --kills 20 --timeout 900
 
 pages: demo  ## every page of the demo in headless Chromium, wide and narrow
 	@$(BIN)/python -m tests.bench.pages $(DEMO)/current/site

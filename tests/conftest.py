@@ -10,11 +10,20 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+KILLS_IN_EVERY_TEST = 2
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How often the killed run is killed: twice in `make test`, twenty times in `make kill`."""
-    parser.addoption("--kills", type=int, default=2)
+    parser.addoption("--kills", type=int, default=KILLS_IN_EVERY_TEST)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests marked `kill` take a minute each: they belong to `make kill`."""
+    if config.getoption("--kills") <= KILLS_IN_EVERY_TEST:
+        left_out = [item for item in items if item.get_closest_marker("kill")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture(scope="session")

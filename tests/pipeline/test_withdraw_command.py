@@ -87,6 +87,7 @@ def test_after_the_command_and_a_later_run_it_is_as_if_the_file_had_never_come(
     assert released_tables(workspace) == made.never_seen
 
 
+@pytest.mark.kill
 def test_killed_midway_and_given_again_it_ends_the_same(made: Made, workspace: Workspace) -> None:
     before = workspace.current.resolve()
     command = [sys.executable, "-m", "pipelines.cli", "withdraw", GONE, str(workspace.root)]
