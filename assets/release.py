@@ -233,7 +233,7 @@ def _date(value: Any) -> str | None:
 
 
 def publish(warehouse: Warehouse) -> str | None:
-    """Write a release of the committed warehouse and move `current` to it by one rename.
+    """Write a release of the published warehouse and move `current` to it by one rename.
 
     Returns the new release's id, or None when the current release already says all there is. A release that
     was begun and not finished is thrown away first.
@@ -311,7 +311,7 @@ def _forget_old(workspace: Workspace, keep: int) -> None:
 
 
 def release_asset(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
-    """The asset `release`: everything before it, committed and published."""
+    """The asset `release`: everything before it, and its publication."""
 
     @dg.asset(
         key=["release"],

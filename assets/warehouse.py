@@ -249,6 +249,14 @@ class Draft:
         self.is_published = False
 
     def __enter__(self) -> Draft:
+        try:
+            self._begin()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _begin(self) -> None:
         self._throw_away()
         source, draft = self.workspace.warehouse_file, self.workspace.draft_file
         if source.exists():
@@ -259,12 +267,7 @@ class Draft:
         define_pseudonym(self.connection, self.workspace.key())
         load_encodings(self.connection)
         make_schemas(self.connection)
-        try:
-            self._refuse_older()
-        except MendError:
-            self.__exit__()
-            raise
-        return self
+        self._refuse_older()
 
     def _refuse_older(self) -> None:
         """Pseudonyms used to be twice as long: beside those, today's would be other patients."""

@@ -12,7 +12,7 @@ BLOCK_BYTES = 64
 
 DIGITS = 32
 """How many hexadecimal digits of the HMAC are kept: half, as short as RFC 2104, section 5, recommends. Two of a billion
-identifiers share 128 bits once in 10^20 hospitals; and every table that names patients is half as large."""
+identifiers share 128 bits once in 10^20 hospitals; and an id takes half the room in every table."""
 
 BLANKS = " \t\r\n\u00a0"
 """What is stripped from both ends of an identifier, here and in SQL: the same patient must get the same pseudonym."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import resource
@@ -25,7 +26,7 @@ from pipelines.automation import JOB_NAME
 from pipelines.definitions import build
 from pipelines.runs import Ledger, ledger, run
 from tests.pipeline.conftest import Ran, mend, new_workspace, query
-from trust.errors import BadInputError, MendError
+from trust.errors import BadInputError, MendError, NoRoomError
 
 VISITS = "visit_id,patient_id,provider_id,clinic_id,visit_date,age_band,expectations_agreed\n"
 GOOD_VISIT = "V1,P1,D1,North,2025-03-04,18-34,yes\n"
@@ -353,3 +354,19 @@ def test_windows_1252_byte_order_mark_quoted_newlines_and_line_ends_read_alike(t
             ("Café ‘Nord’\nWest", None),
             ("Süd", "18-34"),
         ]
+
+
+def test_a_disk_that_fills_while_the_warehouse_is_copied_is_left_as_it_was(
+    small: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copy_in_part(source: Path, target: Path) -> None:
+        target.write_bytes(source.read_bytes()[:4096])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("assets.warehouse.shutil.copyfile", copy_in_part)
+    before = small.warehouse_file.read_bytes()
+    (small.inbox / "visits_more.csv").write_text(VISITS + GOOD_VISIT.replace("V1", "V2"))
+    with pytest.raises(NoRoomError):
+        run(small)
+    assert small.warehouse_file.read_bytes() == before
+    assert not small.draft_file.exists()
