@@ -24,19 +24,22 @@ def patients(
     unseen: float = 0.0,
     other_effect: float = 0.0,
     together: float = 0.0,
+    fading: bool = False,
 ) -> pd.DataFrame:
     """One breach each; 2 answers in the year before and 6 in the months after, with a rebound of 10 points.
 
     `worst_first`: log-odds of a repair per 10 points of lower answers before. `unseen`: points by which patients differ
-    for good after the breach, and by which they are chosen. `together`: share whose transparency is copied.
+    for good after the breach, and by which they are chosen. `together`: share whose transparency is copied. `fading`:
+    patients come to be alike as months pass, and the worse one's answers were before, the sooner the repair.
     """
     generator = np.random.default_rng(seed)
-    level = 70 + generator.normal(0, 10, n_patients)
+    level = 70 + generator.normal(0, 20 if fading else 10, n_patients)
     before = level[:, None] + generator.normal(0, 10, (n_patients, 2))
     later = generator.normal(0, 1, n_patients)
     wish = worst_first * (70 - before.mean(axis=1)) / 10 + unseen * later / 4
     is_repaired = generator.random(n_patients) < 1 / (1 + np.exp(-wish))
-    start = np.where(is_repaired, generator.integers(0, 4, n_patients), 99)
+    turn = np.clip(np.round((before.mean(axis=1) - 50) / 12), 0, 3) if fading else generator.integers(0, 4, n_patients)
+    start = np.where(is_repaired, turn, 99).astype(int)
     own = np.where(generator.random(n_patients) < 0.5, generator.integers(0, 4, n_patients), 99)
     other = np.where(generator.random(n_patients) < together, start, own)
     severity = generator.choice(["minor", "serious"], n_patients)
@@ -49,7 +52,8 @@ def patients(
         for period in generator.choice(12, 6, replace=False):
             is_started, is_other = period >= start[patient], period >= other[patient]
             drop = (10 if severity[patient] == "minor" else 20) * (0.3 + 0.7 * 0.5 ** (period / 3))
-            score = level[patient] - drop + effect * is_started + other_effect * is_other + unseen * later[patient]
+            own_level = 70 + (level[patient] - 70) / (1 + period) if fading else level[patient]
+            score = own_level - drop + effect * is_started + other_effect * is_other + unseen * later[patient]
             score += generator.normal(0, 10)
             rows.append(
                 unit
@@ -107,10 +111,13 @@ def test_with_nothing_to_be_alike_in_it_is_a_difference_of_means() -> None:
     assert fits["emulated_trials"].pre_trend_p_value is None
 
 
+@pytest.mark.parametrize("fading", [False, True])
 @pytest.mark.parametrize("effect", [0.0, 4.0])
-def test_intervals_hold_the_truth_when_the_worst_come_first(effect: float) -> None:
+def test_intervals_hold_the_truth_when_the_worst_come_first(effect: float, fading: bool) -> None:
     """Repairs go to those whose answers before were lowest: what they said is held constant, so the truth is found."""
-    fits = [emulated_trials(cells_from_frame(patients(seed, effect, 400, worst_first=1.0))) for seed in range(12)]
+    n = 900 if fading else 400
+    frames = [patients(seed, effect, n, worst_first=1.0, fading=fading) for seed in range(12)]
+    fits = [emulated_trials(cells_from_frame(frame)) for frame in frames]
     for method in ("emulated_trials", "emulated_trials_doubly_robust"):
         errors = np.array([(fit[method].estimate - effect) / fit[method].std_error for fit in fits], dtype=float)
         assert abs(errors.mean()) < 3 / np.sqrt(12)

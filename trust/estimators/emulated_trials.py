@@ -13,7 +13,8 @@ Time zero is the breach. In the trial of month d, patients whose repair begins t
 breach who are not repaired by then, and followed month by month; one who is repaired later counts as waiting up to that
 day. Trials of one month would hold a handful of patients in each stratum, so their answers are pooled in one regression
 of the score of the waiting on what both sides are alike in: months since the breach within severity, kind, quarter of
-the calendar, trust before the breach, and the other strategies in force.
+the calendar, trust before the breach, which says less of trust the longer the breach is past, and the other strategies
+in force.
 """
 
 from __future__ import annotations
@@ -161,7 +162,7 @@ def _design(cells: Cells, before: FloatArray, n_before: FloatArray) -> FloatArra
     since = _indicators(cells.severity * len(PERIOD_BLOCKS) + block)
     quarter = (cells.breach_month + cells.period) // 3
     said = _indicators(np.searchsorted(ANSWER_BLOCKS, n_before, side="right"))
-    level = before - (np.average(before, weights=cells.n) if before.size else 0.0)
+    level, months = (_centred(values, cells.n) for values in (before, np.log1p(cells.period)))
     return np.column_stack(
         [
             since,
@@ -170,8 +171,13 @@ def _design(cells: Cells, before: FloatArray, n_before: FloatArray) -> FloatArra
             said[:, 1:],
             said * level[:, None],
             level**2,
+            level * months,
         ]
     )
+
+
+def _centred(values: FloatArray, n: FloatArray) -> FloatArray:
+    return values - (np.average(values, weights=n) if values.size else 0.0)
 
 
 def _others(cells: Cells) -> FloatArray:
