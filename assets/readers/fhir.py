@@ -6,7 +6,7 @@ Resources, items and answers as columns belong here. What an answer means is the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,11 @@ from assets.readers.columnar import SAMPLE_BYTES, json_problem
 from assets.readers.door import STATUS, Source, quoted
 from trust.errors import BadInputError, MendError
 
-RESPONSE, QUESTIONNAIRE = "QuestionnaireResponse", "Questionnaire"
+RESPONSE, QUESTIONNAIRE, VALUE_SET = "QuestionnaireResponse", "Questionnaire", "ValueSet"
 LARGEST_DOCUMENT = 256 << 20
 """Bytes of a resource or Bundle that is one JSON document; DuckDB holds it whole, so more must come as NDJSON."""
 LARGEST_QUESTIONNAIRE = 16 << 20
-"""Bytes of a file beside the responses that is looked into for their Questionnaire."""
+"""Bytes of a file beside the responses that is looked into for their Questionnaire, or a ValueSet of its options."""
 
 FIELDS = {
     "id": "$.id",
@@ -91,40 +91,47 @@ def read_fhir(file: InboxFile) -> Source:
 def read_fhir_beside(file: InboxFile, candidates: Iterable[Path]) -> Source:
     """The same, with the items, texts and options of the Questionnaires in other files that the responses refer to.
 
-    A response refers by `url` or `url|version`, or by `Questionnaire/id`. Files without such a one are passed over.
+    A response refers by `url` or `url|version`, or by `Questionnaire/id`; a Questionnaire likewise to a ValueSet of
+    options, which may be in another file again. Files without such a one are passed over.
     """
     is_document = _is_document(file)
     found = _look(file, is_document)
+    inside = list(_sample(file, is_document))
     references = {
         reference
-        for resource in _sample(file, is_document)
-        if resource.get("resourceType") == RESPONSE and isinstance(reference := resource.get("questionnaire"), str)
+        for resource in _of_type(RESPONSE, inside)
+        if isinstance(reference := resource.get("questionnaire"), str)
     }
-    for path in candidates if references else ():
-        for resource in _questionnaires(path):
-            if any(_is_meant(reference, resource) for reference in references):
-                _look_at_questionnaire(resource.get("item"), found)
+    beside = [resource for path in candidates if references for resource in _definitions(path)]
+    value_sets = _of_type(VALUE_SET, [*inside, *beside])
+    for resource in _of_type(QUESTIONNAIRE, beside):
+        if any(_is_meant(reference, resource) for reference in references):
+            _look_at_questionnaire(resource, value_sets, found)
     return _source(file, is_document, found)
 
 
-def _is_meant(reference: str, questionnaire: Mapping[str, Any]) -> bool:
-    """Whether a response's reference means this Questionnaire; a version counts where both of them give one."""
-    url, _, version = reference.partition("|")
-    if url == f"{QUESTIONNAIRE}/{questionnaire.get('id')}":
+def _of_type(resource_type: str, resources: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [resource for resource in resources if resource.get("resourceType") == resource_type]
+
+
+def _is_meant(reference: Any, resource: Mapping[str, Any]) -> bool:
+    """Whether a reference means this Questionnaire or ValueSet; a version counts where both of them give one."""
+    url, _, version = str(reference).partition("|")
+    if url == f"{resource['resourceType']}/{resource.get('id')}":
         return True
-    return url == questionnaire.get("url") and version in ("", questionnaire.get("version") or version)
+    return url == resource.get("url") and version in ("", resource.get("version") or version)
 
 
-def _questionnaires(path: Path) -> Iterator[dict[str, Any]]:
-    """The Questionnaires in a file of JSON or NDJSON, alone or in a Bundle; none in a file of another kind."""
+def _definitions(path: Path) -> Iterator[dict[str, Any]]:
+    """The Questionnaires and ValueSets in a file of JSON or NDJSON, alone or in a Bundle; of another file none."""
     try:
         content = path.read_bytes() if path.stat().st_size <= LARGEST_QUESTIONNAIRE else b""
     except OSError:
         return
-    if b'"Questionnaire"' not in content:
+    if b'"Questionnaire"' not in content and b'"ValueSet"' not in content:
         return
     for resource in [*_resources([content]), *_resources(content.splitlines())]:
-        if resource.get("resourceType") == QUESTIONNAIRE:
+        if resource.get("resourceType") in (QUESTIONNAIRE, VALUE_SET):
             yield resource
 
 
@@ -248,19 +255,18 @@ def _look(file: InboxFile, is_document: bool) -> _Found:
     resources = list(_sample(file, is_document))
     is_whole = is_document or file.n_bytes <= SAMPLE_BYTES
     types = {str(resource.get("resourceType")) for resource in resources}
-    found = _Found({}, {}, is_whole and QUESTIONNAIRE in types and RESPONSE not in types)
+    found = _Found({}, {}, is_whole and RESPONSE not in types and bool(types & {QUESTIONNAIRE, VALUE_SET}))
     if resources and not any("resourceType" in resource for resource in resources):
         raise BadInputError(
             "this is JSON, but no FHIR: nothing in it has a resourceType",
             place=file.path.name,
             remedy="export QuestionnaireResponse resources, or change the format in the mapping",
         )
+    value_sets = _of_type(VALUE_SET, resources)
     for resource in resources:
-        if resource.get("resourceType") == QUESTIONNAIRE:
-            _look_at_questionnaire(resource.get("item"), found)
-        for contained in _dictionaries(resource.get("contained")):
-            if contained.get("resourceType") == QUESTIONNAIRE:
-                _look_at_questionnaire(contained.get("item"), found)
+        contained = _dictionaries(resource.get("contained"))
+        for questionnaire in _of_type(QUESTIONNAIRE, [resource, *contained]):
+            _look_at_questionnaire(questionnaire, [*value_sets, *_of_type(VALUE_SET, contained)], found)
         if resource.get("resourceType") == RESPONSE:
             _look_at_items(resource.get("item"), found)
     return found
@@ -310,14 +316,39 @@ def _look_at_items(items: Any, found: _Found) -> None:
         _look_at_items(item.get("item"), found)
 
 
-def _look_at_questionnaire(items: Any, found: _Found) -> None:
+def _look_at_questionnaire(
+    questionnaire: Mapping[str, Any], value_sets: Sequence[Mapping[str, Any]], found: _Found
+) -> None:
+    """Texts and options of its items; `value_sets` are those at hand, its own contained ones aside."""
+    own = _of_type(VALUE_SET, _dictionaries(questionnaire.get("contained")))
+    _look_at_questions(questionnaire.get("item"), [*own, *value_sets], found)
+
+
+def _look_at_questions(items: Any, value_sets: Sequence[Mapping[str, Any]], found: _Found) -> None:
     for item in _dictionaries(items):
         name = f"{ITEM}{item.get('linkId', '')}"
         if item.get("type") not in ("group", "display"):
             found.labels[name] = str(item.get("text", ""))
             for option in _dictionaries(item.get("answerOption")):
                 _look_at_coding(name, option.get("valueCoding"), found)
-        _look_at_questionnaire(item.get("item"), found)
+            reference = item.get("answerValueSet")
+            for value_set in value_sets if reference else ():
+                if reference == f"#{value_set.get('id')}" or _is_meant(reference, value_set):
+                    for coding in _codings(value_set):
+                        _look_at_coding(name, coding, found)
+        _look_at_questions(item.get("item"), value_sets, found)
+
+
+def _codings(value_set: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The codes a ValueSet lists, or those it was expanded to. One that only names a code system lists none."""
+    compose, expansion = (value_set.get(part) for part in ("compose", "expansion"))
+    for include in _dictionaries(compose.get("include") if isinstance(compose, dict) else None):
+        yield from _dictionaries(include.get("concept"))
+    waiting = _dictionaries(expansion.get("contains") if isinstance(expansion, dict) else None)
+    while waiting:
+        coding = waiting.pop(0)
+        yield coding
+        waiting = [*_dictionaries(coding.get("contains")), *waiting]
 
 
 def _look_at_coding(name: str, coding: Any, found: _Found) -> None:

@@ -411,10 +411,13 @@ def test_user_missing_codes_of_a_real_spss_file_are_told(shared_folder: Path, wa
     }
 
 
+SCALE = {1: "Very good", 2: "Good", 3: "Neither good nor poor", 4: "Poor", 5: "Very poor"}
+CONCEPTS = [{"code": str(code), "display": words} for code, words in SCALE.items()]
+
+
 def questionnaire() -> dict[str, Any]:
     """Two questions, the answers' codes the other way round than ours."""
-    scale = {1: "Very good", 2: "Good", 3: "Neither good nor poor", 4: "Poor", 5: "Very poor"}
-    options = [{"valueCoding": {"code": str(code), "display": words}} for code, words in scale.items()]
+    options = [{"valueCoding": concept} for concept in CONCEPTS]
     items = [
         {"linkId": "fft_2020", "text": "How was it?", "type": "choice", "answerOption": options},
         {"linkId": "fft_2013", "text": "Another", "type": "choice"},
@@ -480,6 +483,49 @@ def test_a_questionnaire_beside_the_responses_says_what_their_codes_mean(
     assert warehouse.rows(rules) == [("row_is_of_another_resource", 1)]
     assert warehouse.rows("select count(*) from staging.responses") == [(5,)]
     warehouse.connection.close()
+
+
+LISTED = {"compose": {"include": [{"system": "http://example.org/scale", "concept": CONCEPTS}]}}
+EXPANDED = {"expansion": {"contains": [{"abstract": True, "contains": CONCEPTS[:3]}, *CONCEPTS[3:]]}}
+NAMED_ONLY = {"compose": {"include": [{"system": "http://example.org/scale"}]}}
+
+
+@pytest.mark.parametrize(
+    ("reference", "value_set", "place", "is_found"),
+    [
+        ("#scale", LISTED, "contained", True),
+        ("http://example.org/scale", LISTED, "beside", True),
+        ("http://example.org/scale|1", EXPANDED, "with the responses", True),
+        ("ValueSet/scale", EXPANDED, "beside", True),
+        ("http://example.org/scale|2", LISTED, "beside", False),
+        ("http://example.org/other", LISTED, "beside", False),
+        ("http://example.org/scale", NAMED_ONLY, "beside", False),
+    ],
+)
+def test_options_in_a_value_set_say_what_codes_mean(
+    reference: str, value_set: dict[str, Any], place: str, is_found: bool, tmp_path: Path
+) -> None:
+    workspace = make_workspace(tmp_path / "hospital")
+    options = {
+        "resourceType": "ValueSet",
+        "id": "scale",
+        "url": "http://example.org/scale",
+        "version": "1",
+        **value_set,
+    }
+    asked = questionnaire() | ({"contained": [options]} if place == "contained" else {})
+    del asked["item"][0]["answerOption"]
+    asked["item"][0]["answerValueSet"] = reference
+    (workspace.inbox / "survey.json").write_text(json.dumps(asked, indent=1))
+    if place == "beside":
+        (workspace.inbox / "options.json").write_text(json.dumps(options))
+    path = workspace.inbox / "answers.ndjson"
+    first = json.dumps(options) + "\n" if place == "with the responses" else ""
+    path.write_text(first + fhir_answers("http://example.org/trust"))
+    add(workspace, path)
+    mapping = choose_mapping(path.name, load_mappings(workspace.feeds))
+    assert mapping is not None
+    assert mapping.codes == ({"fft_2020": {"1": 5, "2": 4, "4": 2, "5": 1, "3": 3}} if is_found else {})
 
 
 def test_a_fhir_document_cut_off_is_refused_as_that_and_not_as_another_questionnaire(tmp_path: Path) -> None:
