@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
@@ -256,14 +257,17 @@ def publish(warehouse: Warehouse) -> str | None:
     release_id = f"{as_of}-{print_of_state[:6]}"
     building = workspace.releases / f".building-{release_id}"
     building.mkdir(parents=True)
-    hashes = write_analysts(warehouse, building / "analysts.duckdb")
-    frames = leaders_frames(warehouse)
-    write_leaders(warehouse, building / "leaders.duckdb", frames)
-    facts = about(warehouse, release_id, settings.minimum_cell)
-    pages = dict(frames) | {name: warehouse.frame(f"select * from core.{name}") for name in CORE_FOR_LEADERS}
-    if settings.is_made_up and workspace.truth_file.is_file():
-        pages["truth"] = pd.read_csv(workspace.truth_file)
-    write_site(building / "site", pages, facts)
+    # the copy keeps DuckDB busy, the pages keep Python busy: side by side neither waits for the other
+    with warehouse.another() as copying, ThreadPoolExecutor(max_workers=1) as beside:
+        copy = beside.submit(write_analysts, copying, building / "analysts.duckdb")
+        frames = leaders_frames(warehouse)
+        write_leaders(warehouse, building / "leaders.duckdb", frames)
+        facts = about(warehouse, release_id, settings.minimum_cell)
+        pages = dict(frames) | {name: warehouse.frame(f"select * from core.{name}") for name in CORE_FOR_LEADERS}
+        if settings.is_made_up and workspace.truth_file.is_file():
+            pages["truth"] = pd.read_csv(workspace.truth_file)
+        write_site(building / "site", pages, facts)
+        hashes = copy.result()
     contents = {
         "release_id": release_id,
         "fingerprint": print_of_state,

@@ -186,16 +186,24 @@ class Warehouse:
         )
         home = self.value("select current_database()")
         macro = self.value("select macro_definition from duckdb_functions() where function_name = 'pseudonym'")
+        with self.another() as other:
+            try:
+                other.execute(f"attach ':memory:' as {catalog}")
+                other.execute(f"use {catalog}")
+                other.execute(f"create temporary macro pseudonym(identifier) as {macro}")
+                yield other, catalog
+            finally:
+                other.execute(f'use "{home}"')
+                other.execute(f"detach {catalog}")
+
+    @contextmanager
+    def another(self) -> Iterator[Warehouse]:
+        """A second connection to the same warehouse, for work in another thread or another database."""
         cursor = self.connection.cursor()
         try:
-            cursor.execute(f"attach ':memory:' as {catalog}")
-            cursor.execute(f"use {catalog}")
-            cursor.execute(f"create temporary macro pseudonym(identifier) as {macro}")
             cursor.execute("set timezone = 'UTC'")
-            yield Warehouse(cursor, self.workspace), catalog
+            yield Warehouse(cursor, self.workspace)
         finally:
-            cursor.execute(f'use "{home}"')
-            cursor.execute(f"detach {catalog}")
             cursor.close()
 
     @contextmanager
@@ -233,6 +241,8 @@ def connect(workspace: Workspace, file: Path) -> duckdb.DuckDBPyConnection:
     connection.execute("set timezone = 'UTC'")
     # pseudonyms are random text: looking for what to compress in them costs more than it saves
     connection.execute("set disabled_compression_methods = 'fsst,zstd'")
+    # what a run writes counts once the whole draft does (`Draft.publish`): writing it down in between only costs time
+    connection.execute("set checkpoint_threshold = '1TB'")
     return connection
 
 
