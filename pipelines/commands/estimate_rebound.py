@@ -106,7 +106,8 @@ def rebound(connection: DuckDBPyConnection, options: Options) -> Result:
     else:
         for mu in options.numbers("mu"):
             try:
-                rows.append(_row("change_beyond_rebound", mee_chua(baseline, follow_up, mu), mu=mu))
+                found = mee_chua(baseline, follow_up, mu)
+                rows.append(_row("change_beyond_rebound", found, mu=mu, slope=found.slope))
             except ValueError:
                 rows.append(_too_few("change_beyond_rebound", mu=mu))
     return Result("rebound", settings, tuple(rows), tuple(warnings))

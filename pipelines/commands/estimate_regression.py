@@ -1,10 +1,11 @@
-"""`mend estimate --method regression`: least squares from sufficient statistics of an analyst's own table.
+"""`mend estimate --method regression`: least squares or Poisson regression, from sums over an analyst's own table.
 
 Reading the sums out of DuckDB belongs here. The estimator is in `trust.estimators.sufficient_statistics`.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from trust.errors import SettingsError
@@ -22,7 +23,7 @@ def regression(connection: DuckDBPyConnection, options: Options) -> Result:
     """The coefficients of `--terms`, with a constant or one for every value of the columns of `--fixed`."""
     from trust.result import Result, refusal_row
 
-    options.check(needed=("outcome", "terms"), allowed=("fixed", "cluster", "errors"))
+    options.check(needed=("outcome", "terms"), allowed=("fixed", "cluster", "errors", "family"))
     if len(options.cluster) > MOST_CLUSTER_COLUMNS:
         raise SettingsError("option --cluster names more than two columns", remedy="name one or two")
     if options.cluster and options.errors:
@@ -30,16 +31,18 @@ def regression(connection: DuckDBPyConnection, options: Options) -> Result:
             "options --errors and --cluster are both given", remedy="give one: clusters have errors of their own"
         )
     errors = "cluster" if options.cluster else options.one_of("errors", ("hc1", "iid"))
-    settings: dict[str, Any] = {"outcome": options.outcome, "terms": list(options.terms), "errors": errors}
+    family = options.one_of("family", ("gaussian", "poisson"))
+    settings: dict[str, Any] = {"outcome": options.outcome, "terms": list(options.terms), "family": family}
+    settings["errors"] = errors
     settings |= {name: list(getattr(options, name)) for name in ("fixed", "cluster") if getattr(options, name)}
-    rows, counts, warnings = _rows(connection, options, errors)
+    rows, counts, warnings = _rows(connection, options, errors, family)
     if isinstance(rows, str):
         return Result("regression", settings, (refusal_row(options.terms[0], rows),), tuple(warnings))
     return Result("regression", settings | counts, tuple(rows), tuple(warnings))
 
 
 def _rows(
-    connection: DuckDBPyConnection, options: Options, errors: str
+    connection: DuckDBPyConnection, options: Options, errors: str, family: str
 ) -> tuple[list[dict[str, Value]] | str, dict[str, int], list[str]]:
     """The rows of the result, or why there are none; counts of what was used; warnings."""
     import numpy as np
@@ -53,6 +56,8 @@ def _rows(
         degrees_of_freedom,
         least_squares,
         n_columns,
+        poisson,
+        without_all_zero,
     )
 
     groups = (*options.fixed, *options.cluster)
@@ -67,7 +72,8 @@ def _rows(
     keys = ", ".join(f"{sql} as {name}" for name, sql in (terms | codes).items())
     found = connection.execute(
         f"""
-        select {keys}, count(*) as n, avg({outcome}) as mean, var_pop({outcome}) * count(*) as spread
+        select {keys}, count(*) as n, avg({outcome}) as mean, var_pop({outcome}) * count(*) as spread,
+            min({outcome}) as lowest
         from given where {complete} group by all
         """
     ).df()
@@ -86,17 +92,37 @@ def _rows(
         mean=found["mean"].to_numpy(dtype=np.float64),
         spread=found["spread"].to_numpy(dtype=np.float64),
     )
+    if family == "poisson":
+        if found["lowest"].min() < 0:
+            return "An outcome is below zero: Poisson regression is for counts and amounts.", {}, warnings
+        rows = without_all_zero(rows)
+        if rows.n.sum() < n:
+            warnings.append(f"{n - int(rows.n.sum()):,} rows left out: a value of --fixed has zeros only.")
+            n = int(rows.n.sum())
+        if not rows.mean.any():
+            return "Every outcome is zero.", {}, warnings
     if n_columns(rows) > LARGEST_DESIGN:
         return f"More than {LARGEST_DESIGN:,} constants would be needed: fix fewer columns.", {}, warnings
     if any(np.unique(cluster).size < 2 for cluster in rows.clusters):
         return "There is only one cluster, so there is no telling chance from change.", {}, warnings
     if n <= n_columns(rows):
         return "There are not more rows than terms and constants, so chance cannot be measured.", {}, warnings
-    fit = least_squares(rows, errors)
-    counts = {"n_rows": n, "n_distinct_rows": len(found)}
+    fit = poisson(rows, errors) if family == "poisson" else least_squares(rows, errors)
+    if fit is None:
+        return "There is no finite estimate: where a term has some value, every outcome is zero.", {}, warnings
+    counts = {"n_rows": n, "n_distinct_rows": rows.n.size}
     if fit.n_clusters:
         counts["n_clusters"] = min(fit.n_clusters)
-    return _coefficient_rows(options.terms, fit, degrees_of_freedom(fit)), counts, warnings
+    found_rows = _coefficient_rows(options.terms, fit, degrees_of_freedom(fit))
+    if family == "poisson":
+        found_rows = [row | _ratio(row) if row["estimate"] is not None else row for row in found_rows]
+    return found_rows, counts, warnings
+
+
+def _ratio(row: dict[str, Value]) -> dict[str, Value]:
+    """By what the mean outcome is multiplied for one more of the term."""
+    names = {"estimate": "ratio", "low": "ratio_low", "high": "ratio_high"}
+    return {theirs: math.exp(float(str(row[ours]))) for ours, theirs in names.items()}
 
 
 def _coefficient_rows(terms: tuple[str, ...], fit: Any, freedom: int) -> list[dict[str, Value]]:

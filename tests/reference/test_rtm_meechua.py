@@ -15,7 +15,7 @@ from tests.reference.comparison import Comparison
 
 
 def compare(folder: Path) -> list[Comparison]:
-    """Effect, error and t for each true mean."""
+    """Effect, error, t and slope for each true mean."""
     case = folder / "cases" / "rtm_meechua"
     expected = json.loads((case / "expected.json").read_text(encoding="utf-8"))
     means = ",".join(str(row["mu"]) for row in expected)
@@ -28,6 +28,7 @@ def compare(folder: Path) -> list[Comparison]:
             Comparison(f"{label} effect", ours["estimate"], theirs["treat"]),
             Comparison(f"{label} error", ours["std_error"], theirs["se"]),
             Comparison(f"{label} t", ours["estimate"] / ours["std_error"], theirs["t"]),
+            Comparison(f"{label} slope", ours["slope"], theirs["slope"]),
         ]
     return found
 
@@ -38,6 +39,6 @@ def comparisons(shared_folder: Path) -> list[Comparison]:
 
 
 def test_every_number_is_equal(comparisons: list[Comparison]) -> None:
-    assert len(comparisons) == 63
+    assert len(comparisons) == 84
     for comparison in comparisons:
         assert comparison.is_equal, comparison

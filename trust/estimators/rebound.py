@@ -24,11 +24,12 @@ SKEWED: Final = 0.5
 
 @dataclass(frozen=True)
 class Effect:
-    """An estimate with its standard error and degrees of freedom."""
+    """An estimate with its standard error and degrees of freedom; `slope` of a regression on the baseline, if any."""
 
     estimate: float
     std_error: float
     degrees_of_freedom: float
+    slope: float | None = None
 
 
 def expected_rebound(
@@ -77,7 +78,8 @@ def mee_chua(baseline: FloatArray, follow_up: FloatArray, mean: float) -> Effect
     fit = least_squares(design, follow_up - mean)
     freedom = float(baseline.size - 2)
     variance = float(np.sum(fit.residuals**2)) / freedom
-    return Effect(float(fit.coefficients[0]), float(np.sqrt(variance) * np.linalg.norm(fit.back[0])), freedom)
+    std_error = float(np.sqrt(variance) * np.linalg.norm(fit.back[0]))
+    return Effect(float(fit.coefficients[0]), std_error, freedom, slope=float(fit.coefficients[1]))
 
 
 def mean_change(baseline: FloatArray, follow_up: FloatArray) -> Effect:

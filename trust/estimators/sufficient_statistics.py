@@ -1,9 +1,12 @@
-"""Least squares from sums per distinct row of regressors: the same numbers as from all rows, at a fraction of the size.
+"""Regression from sums per distinct row of regressors: the same numbers as from all rows, at a fraction of the size.
 
 Coefficients and errors belong here. How the sums are made (inside the database) is in `pipelines.commands`.
 
 Wong, J., Forsell, E., Lewis, R., Mao, T. and Wardrop, M. (2021). You only compress once: optimal data compression for
 estimating linear models. arXiv:2102.11297. Small-sample factors are those of R fixest 0.14.2.
+Gourieroux, C., Monfort, A. and Trognon, A. (1984). Pseudo maximum likelihood methods: applications to Poisson models.
+Econometrica 52(3), 701-720. Correia, S., Guimaraes, P. and Zylkin, T. (2020). Fast Poisson estimation with
+high-dimensional fixed effects. The Stata Journal 20(1), 95-115.
 """
 
 from __future__ import annotations
@@ -25,6 +28,15 @@ LARGEST_DESIGN = 5_000
 DEPENDENT = 1e-9
 """What is left of a regressor after the others, as a share of it, below which it is a copy of them."""
 
+STEPS = 100
+"""Steps of Newton's method after which a Poisson regression is said to have no finite maximum."""
+
+CLOSE = 1e-10
+"""Largest move of a linear predictor that ends them: the next would be its square."""
+
+FURTHEST = 300.0
+"""Linear predictors are held within this, so that exponentials stay finite."""
+
 
 @dataclass(frozen=True)
 class CompressedRows:
@@ -40,7 +52,7 @@ class CompressedRows:
 
 
 @dataclass(frozen=True)
-class LeastSquares:
+class RegressionFit:
     """Coefficients of the terms with their covariance, and whether each is there (else it is a copy of others).
 
     `n_constants` is the rank of everything that was solved for; `n_clusters` has one number per cluster column.
@@ -54,7 +66,7 @@ class LeastSquares:
     n_clusters: tuple[int, ...]
 
 
-def degrees_of_freedom(fit: LeastSquares) -> int:
+def degrees_of_freedom(fit: RegressionFit) -> int:
     """Of Student's t: clusters less one, or rows less constants and terms."""
     return min(fit.n_clusters) - 1 if fit.n_clusters else fit.n - fit.n_constants
 
@@ -64,62 +76,141 @@ def n_columns(rows: CompressedRows) -> int:
     return int(rows.terms.shape[1]) + (sum(int(codes.max()) + 1 for codes in rows.fixed) if rows.fixed else 1)
 
 
-def least_squares(rows: CompressedRows, errors: str) -> LeastSquares:
+def least_squares(rows: CompressedRows, errors: str) -> RegressionFit:
     """Ordinary least squares with a constant, or one constant for each value of every fixed column.
 
     `errors` is iid, hc1 or cluster (by one column of clusters, or by two at once: Cameron, Gelbach and Miller 2011).
     Solved by orthogonal factors, chunk by chunk, never by iteration.
     """
+    scale = _scale(rows)
+    solution = _solve(rows, scale, rows.n, rows.mean, None)
+    return _fit(rows, scale, solution, _linear(rows, scale, solution), errors, is_dispersed=True)
+
+
+def poisson(rows: CompressedRows, errors: str) -> RegressionFit | None:
+    """Poisson regression: the log of the mean outcome (0 or more) is linear; constants as in `least_squares`.
+
+    `errors` iid takes the variance to be the mean; hc1 and cluster hold for any variance (Gourieroux, Monfort and
+    Trognon 1984). Maximised by Newton's method, its steps by orthogonal factors. None where there is no finite maximum,
+    because a term tells outcomes that are all zero from the others; for constants see `without_all_zero`.
+    """
+    scale = _scale(rows)
+    mean = (rows.mean + np.average(rows.mean, weights=rows.n)) / 2
+    linear: FloatArray = np.log(mean)
+    kept = None
+    for _ in range(STEPS):
+        solution = _solve(rows, scale, rows.n * mean, linear + rows.mean / mean - 1, kept)
+        kept = solution.kept
+        moved = _linear(rows, scale, solution)
+        furthest = float(np.abs(moved - linear).max())
+        linear = np.clip(moved, -FURTHEST, FURTHEST)
+        mean = np.exp(linear)
+        if furthest < CLOSE:
+            last = _solve(rows, scale, rows.n * mean, linear + rows.mean / mean - 1, kept)
+            return _fit(rows, scale, last, mean, errors, is_dispersed=False)
+    return None
+
+
+def without_all_zero(rows: CompressedRows) -> CompressedRows:
+    """Less the rows whose value of a fixed column has outcomes of zero only: a constant of minus infinity fits them,
+    and they say nothing of the terms (Correia, Guimaraes and Zylkin 2020)."""
+    keep: BooleanArray = np.ones(rows.n.size, dtype=np.bool_)
+    while True:
+        is_left = keep.copy()
+        for codes in rows.fixed:
+            is_left &= np.bincount(codes, rows.mean * keep)[codes] > 0
+        if (is_left == keep).all():
+            break
+        keep = is_left
+    return CompressedRows(
+        terms=rows.terms[keep],
+        fixed=tuple(_from_zero(codes[keep]) for codes in rows.fixed),
+        clusters=tuple(_from_zero(codes[keep]) for codes in rows.clusters),
+        n=rows.n[keep],
+        mean=rows.mean[keep],
+        spread=rows.spread[keep],
+    )
+
+
+def _from_zero(codes: IntegerArray) -> IntegerArray:
+    return np.unique(codes, return_inverse=True)[1].astype(np.int64)
+
+
+@dataclass(frozen=True)
+class _Solution:
+    """Coefficients of the `kept` columns of the scaled design, and the `inverse` of its triangular factor."""
+
+    kept: IntegerArray
+    coefficient: FloatArray
+    inverse: FloatArray
+
+
+def _scale(rows: CompressedRows) -> FloatArray:
     scale = np.sqrt(rows.n @ rows.terms**2)
-    scale = np.where(scale > 0, scale, 1.0)
+    return np.asarray(np.where(scale > 0, scale, 1.0), dtype=np.float64)
+
+
+def _solve(
+    rows: CompressedRows, scale: FloatArray, weight: FloatArray, outcome: FloatArray, kept: IntegerArray | None
+) -> _Solution:
+    """Weighted least squares; without `kept`, copies of other columns are found and left out."""
     both: FloatArray | None = None
     for part, matrix in _designs(rows, scale):
-        root = np.sqrt(rows.n[part])
-        stacked = np.column_stack([matrix * root[:, None], rows.mean[part] * root])
+        root = np.sqrt(weight[part])
+        stacked = np.column_stack([matrix * root[:, None], outcome[part] * root])
         both = np.asarray(np.linalg.qr(stacked if both is None else np.vstack([both, stacked]), mode="r"), np.float64)
     assert both is not None
     factor, moment = both[:, :-1], both[:, -1]
-    kept = independent_columns(factor)
+    if kept is None:
+        kept = independent_columns(factor)
     solved = np.asarray(np.linalg.qr(np.column_stack([factor[:, kept], moment]), mode="r"), np.float64)
-    size = kept.size
-    triangle = solved[:size, :size]
-    coefficient = linalg.solve_triangular(triangle, solved[:size, -1])
-    inverse = linalg.solve_triangular(triangle, np.eye(size))
-    total = int(rows.n.sum())
+    triangle = solved[: kept.size, : kept.size]
+    coefficient = linalg.solve_triangular(triangle, solved[: kept.size, -1])
+    return _Solution(kept, coefficient, linalg.solve_triangular(triangle, np.eye(kept.size)))
 
+
+def _linear(rows: CompressedRows, scale: FloatArray, solution: _Solution) -> FloatArray:
+    """What the columns times their coefficients come to, for every row."""
+    return np.concatenate([matrix[:, solution.kept] @ solution.coefficient for _, matrix in _designs(rows, scale)])
+
+
+def _fit(
+    rows: CompressedRows, scale: FloatArray, solution: _Solution, fitted: FloatArray, errors: str, *, is_dispersed: bool
+) -> RegressionFit:
+    """The terms' coefficients and covariance; `is_dispersed`: iid errors have a variance to be estimated."""
+    kept, inverse = solution.kept, solution.inverse
+    size, total = kept.size, int(rows.n.sum())
     n_clusters = tuple(int(np.unique(codes).size) for codes in rows.clusters)
-    squares = 0.0
+    gap = rows.mean - fitted
+    squared = rows.spread + rows.n * gap**2
     meat = np.zeros((size, size))
     groups = _cluster_codes(rows) if errors == "cluster" else []
     scores = [np.zeros((int(codes.max()) + 1, size)) for _, codes in groups]
     for part, matrix in _designs(rows, scale):
         whitened = matrix[:, kept] @ inverse
-        gap = rows.mean[part] - matrix[:, kept] @ coefficient
-        squared = rows.spread[part] + rows.n[part] * gap**2
-        squares += float(squared.sum())
         if errors == "hc1":
-            meat += (whitened * squared[:, None]).T @ whitened
+            meat += (whitened * squared[part, None]).T @ whitened
         for score, (_, codes) in zip(scores, groups, strict=True):
-            np.add.at(score, codes[part], whitened * (rows.n[part] * gap)[:, None])
+            np.add.at(score, codes[part], whitened * (rows.n[part] * gap[part])[:, None])
     if errors == "iid":
-        meat = np.eye(size) * squares / (total - size)
+        meat = np.eye(size) * (float(squared.sum()) / (total - size) if is_dispersed else 1.0)
     elif errors == "hc1":
         meat *= total / (total - size)
     else:
         smallest = min(n_clusters)
         for score, (sign, _) in zip(scores, groups, strict=True):
             meat += sign * score.T @ score
-        meat *= smallest / (smallest - 1) * (total - 1) / (total - _counted(rows, kept.size))
+        meat *= smallest / (smallest - 1) * (total - 1) / (total - _counted(rows, size))
     covariance = inverse @ meat @ inverse.T
     n_terms = rows.terms.shape[1]
     place = kept - (n_columns(rows) - n_terms)
     found, spread = np.full(n_terms, np.nan), np.full((n_terms, n_terms), np.nan)
     own = np.flatnonzero(place >= 0)
-    found[place[own]] = coefficient[own] / scale[place[own]]
+    found[place[own]] = solution.coefficient[own] / scale[place[own]]
     spread[np.ix_(place[own], place[own])] = covariance[np.ix_(own, own)] / np.outer(
         scale[place[own]], scale[place[own]]
     )
-    return LeastSquares(found, spread, ~np.isnan(found), total, size, n_clusters)
+    return RegressionFit(found, spread, ~np.isnan(found), total, size, n_clusters)
 
 
 def _designs(rows: CompressedRows, scale: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
