@@ -11,11 +11,11 @@ high-dimensional fixed effects. The Stata Journal 20(1), 95-115.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg
+from scipy import linalg, sparse
 
 from trust.estimators.cell_arithmetic import BooleanArray, FloatArray, IntegerArray
 
@@ -33,6 +33,9 @@ STEPS = 100
 
 CLOSE = 1e-10
 """Largest move of a linear predictor that ends them: the next would be its square."""
+
+NEAR = 1e-4
+"""The same for the first, quick steps, which need not be exact."""
 
 FURTHEST = 300.0
 """Linear predictors are held within this, so that exponentials stay finite."""
@@ -95,20 +98,60 @@ def poisson(rows: CompressedRows, errors: str) -> RegressionFit | None:
     because a term tells outcomes that are all zero from the others; for constants see `without_all_zero`.
     """
     scale = _scale(rows)
-    mean = (rows.mean + np.average(rows.mean, weights=rows.n)) / 2
-    linear: FloatArray = np.log(mean)
-    kept = None
+    kept = _solve(rows, scale, rows.n, rows.mean, None).kept
+    linear: FloatArray = np.log((rows.mean + np.average(rows.mean, weights=rows.n)) / 2)
+    linear, _ = _newton(rows, linear, _from_products(rows, scale, kept), NEAR)
+
+    def exact(weight: FloatArray, outcome: FloatArray) -> FloatArray:
+        return _linear(rows, scale, _solve(rows, scale, weight, outcome, kept))
+
+    linear, is_settled = _newton(rows, linear, exact, CLOSE)
+    if not is_settled:
+        return None
+    mean = np.exp(linear)
+    solution = _solve(rows, scale, rows.n * mean, linear + rows.mean / mean - 1, kept)
+    return _fit(rows, scale, solution, mean, errors, is_dispersed=False)
+
+
+def _newton(
+    rows: CompressedRows, linear: FloatArray, solve: Callable[[FloatArray, FloatArray], FloatArray], close: float
+) -> tuple[FloatArray, bool]:
+    """Newton's steps of a Poisson regression, and whether they came to an end. `solve` gives the linear predictors of
+    weighted least squares from weights and outcomes."""
     for _ in range(STEPS):
-        solution = _solve(rows, scale, rows.n * mean, linear + rows.mean / mean - 1, kept)
-        kept = solution.kept
-        moved = _linear(rows, scale, solution)
-        furthest = float(np.abs(moved - linear).max())
-        linear = np.clip(moved, -FURTHEST, FURTHEST)
         mean = np.exp(linear)
-        if furthest < CLOSE:
-            last = _solve(rows, scale, rows.n * mean, linear + rows.mean / mean - 1, kept)
-            return _fit(rows, scale, last, mean, errors, is_dispersed=False)
-    return None
+        moved = solve(rows.n * mean, linear + rows.mean / mean - 1)
+        furthest = float(np.abs(moved - linear).max())
+        if not np.isfinite(furthest):
+            break
+        linear = np.clip(moved, -FURTHEST, FURTHEST)
+        if furthest < close:
+            return linear, True
+    return linear, False
+
+
+def _from_products(
+    rows: CompressedRows, scale: FloatArray, kept: IntegerArray
+) -> Callable[[FloatArray, FloatArray], FloatArray]:
+    """Weighted least squares by cross-products of the sparse design: half the digits in a small part of the time."""
+    sizes = [int(codes.max()) + 1 for codes in rows.fixed] or [1]
+    codes = rows.fixed or (np.zeros(rows.n.size, dtype=np.int64),)
+    every = np.arange(rows.n.size)
+    constants = [
+        sparse.csr_array((np.ones(every.size), (every, code)), shape=(every.size, size))
+        for code, size in zip(codes, sizes, strict=True)
+    ]
+    design = sparse.hstack([*constants, sparse.csr_array(rows.terms / scale)], format="csr")[:, kept]
+
+    def solve(weight: FloatArray, outcome: FloatArray) -> FloatArray:
+        weighted = design.multiply(weight[:, None]).tocsr()
+        products, moments = (weighted.T @ design).toarray(), weighted.T @ outcome
+        size = np.sqrt(np.diag(products))
+        size = np.where(size > 0, size, 1.0)
+        found = np.linalg.lstsq(products / np.outer(size, size), moments / size, rcond=None)[0]
+        return np.asarray(design @ (found / size), dtype=np.float64)
+
+    return solve
 
 
 def without_all_zero(rows: CompressedRows) -> CompressedRows:
