@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 MOST_CLUSTER_COLUMNS = 2
 
+LARGEST_LOG = 700.0
+"""Beyond it a ratio is no number of the computer's any more: one more of such a term is no change anybody makes."""
+
 
 def regression(connection: DuckDBPyConnection, options: Options) -> Result:
     """The coefficients of `--terms`, with a constant or one for every value of the columns of `--fixed`."""
@@ -32,8 +35,12 @@ def regression(connection: DuckDBPyConnection, options: Options) -> Result:
         )
     errors = "cluster" if options.cluster else options.one_of("errors", ("hc1", "iid"))
     family = options.one_of("family", ("gaussian", "poisson"))
-    settings: dict[str, Any] = {"outcome": options.outcome, "terms": list(options.terms), "family": family}
-    settings["errors"] = errors
+    settings: dict[str, Any] = {
+        "outcome": options.outcome,
+        "terms": list(options.terms),
+        "family": family,
+        "errors": errors,
+    }
     settings |= {name: list(getattr(options, name)) for name in ("fixed", "cluster") if getattr(options, name)}
     rows, counts, warnings = _rows(connection, options, errors, family)
     if isinstance(rows, str):
@@ -120,9 +127,10 @@ def _rows(
 
 
 def _ratio(row: dict[str, Value]) -> dict[str, Value]:
-    """By what the mean outcome is multiplied for one more of the term."""
+    """By what the mean outcome is multiplied for one more of the term; None where that is too large for a number."""
     names = {"estimate": "ratio", "low": "ratio_low", "high": "ratio_high"}
-    return {theirs: math.exp(float(str(row[ours]))) for ours, theirs in names.items()}
+    logs = {theirs: float(str(row[ours])) for ours, theirs in names.items()}
+    return {name: math.exp(log) if log < LARGEST_LOG else None for name, log in logs.items()}
 
 
 def _coefficient_rows(terms: tuple[str, ...], fit: Any, freedom: int) -> list[dict[str, Value]]:

@@ -34,6 +34,15 @@ def test_one_term_alone_is_the_ratio_of_two_means(tmp_path: Path) -> None:
     assert row["ratio_low"] < 0.5 < row["ratio_high"] < 0.7
 
 
+def test_a_ratio_too_large_for_a_number_is_none(tmp_path: Path) -> None:
+    table = (
+        complaints().assign(trained=lambda rows: 1 - rows["trained"]).assign(trained=lambda rows: rows["trained"] / 1e5)
+    )
+    row = rows_of(estimated(written(tmp_path, table), "regression", **OPTIONS))["trained"]
+    assert row["estimate"] > 1e4
+    assert (row["ratio"], row["ratio_high"]) == (None, None)
+
+
 def test_a_clinic_without_any_complaint_is_left_out_and_counted(tmp_path: Path) -> None:
     table = complaints()
     table.loc[table["clinic"] == "F", "complaints"] = 0

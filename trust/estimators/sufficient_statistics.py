@@ -94,8 +94,9 @@ def poisson(rows: CompressedRows, errors: str) -> RegressionFit | None:
     """Poisson regression: the log of the mean outcome (0 or more) is linear; constants as in `least_squares`.
 
     `errors` iid takes the variance to be the mean; hc1 and cluster hold for any variance (Gourieroux, Monfort and
-    Trognon 1984). Maximised by Newton's method, its steps by orthogonal factors. None where there is no finite maximum,
-    because a term tells outcomes that are all zero from the others; for constants see `without_all_zero`.
+    Trognon 1984). Maximised by Newton's method: quick steps by cross-products, the last ones by orthogonal factors.
+    None where there is no finite maximum, because a term tells outcomes that are all zero from the others; for
+    constants see `without_all_zero`.
     """
     scale = _scale(rows)
     kept = _solve(rows, scale, rows.n, rows.mean, None).kept
