@@ -33,6 +33,9 @@ IDENTIFIERS = frozenset(
 )
 """Columns that name a person or one of their records: always pseudonymised, whatever a mapping says."""
 
+PEOPLE = ("patient_id", "provider_id")
+"""Of those, the columns that name a person: the same one in many rows, where a record is named in one."""
+
 
 @dataclass(frozen=True)
 class Feed:

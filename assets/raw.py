@@ -41,15 +41,14 @@ def take_in(warehouse: Warehouse, file: InboxFile) -> int:
     with warehouse.beside() as (beside, catalog):
         n_read = arrive(beside, file, source)
         arriving = f"{catalog}.arriving"
-        row_number = f"rowid - (select min(rowid) from {arriving}) + 1 as row_number"
         warehouse.execute(
-            f"insert into raw.{feed} by name select $batch_id as batch_id, {row_number}, * exclude (set_aside_rule) "
-            f"from {arriving} where set_aside_rule is null",
+            f"insert into raw.{feed} by name select $batch_id as batch_id, * exclude (set_aside_rule) from {arriving} "
+            "where set_aside_rule is null",
             {"batch_id": file.sha256},
         )
         if source.set_aside:
             warehouse.execute(
-                f"insert into quarantine.rows by name select $feed as feed, $batch_id as batch_id, {row_number}, "
+                f"insert into quarantine.rows by name select $feed as feed, $batch_id as batch_id, row_number, "
                 f"{FEEDS[feed].key} as row_key, set_aside_rule as rule from {arriving} "
                 "where set_aside_rule is not null",
                 {"feed": feed, "batch_id": file.sha256},

@@ -1,6 +1,6 @@
 """Releases: one immutable publication per state of the warehouse, for analysts and for leaders.
 
-Copying, suppressing through `trust.disclosure`, writing the manifest and moving `current` belong here.
+Suppressing through `trust.disclosure`, commenting, writing the manifest and moving `current` belong here.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +21,7 @@ import duckdb
 import pandas as pd
 import yaml
 
+from assets.analysts_copy import FILE_NAME, attached, copy_table
 from assets.sql_models import models
 from assets.warehouse import SQL, Warehouse, WarehouseResource
 from assets.workspace import Workspace
@@ -40,9 +40,6 @@ ROWS_FOR_LEADERS = {
 }
 """Where leaders get fewer rows than analysts: of clinics only what a page shows. Every further small cell of a clinic
 would hide others, and many clinics by many kinds would end with nothing to see."""
-
-STORAGE_VERSION = "v1.3.0"
-"""The oldest DuckDB that can read a release: files of its form are two fifths smaller than those of 1.0."""
 
 NOT_RELEASED = frozenset({"core.settings"})
 
@@ -125,15 +122,6 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-@contextmanager
-def _attached(warehouse: Warehouse, file: Path, catalog: str) -> Iterator[str]:
-    warehouse.execute(f"attach {_quoted(str(file))} as {catalog} (storage_version {_quoted(STORAGE_VERSION)})")
-    try:
-        yield catalog
-    finally:
-        warehouse.execute(f"detach {catalog}")
-
-
 def released_tables(warehouse: Warehouse) -> list[str]:
     """Every table of core and marts that analysts get, by name."""
     rows = warehouse.rows(
@@ -143,18 +131,18 @@ def released_tables(warehouse: Warehouse) -> list[str]:
     return [name for (name,) in rows if name not in NOT_RELEASED]
 
 
-def write_analysts(warehouse: Warehouse, file: Path) -> dict[str, dict[str, Any]]:
-    """Copy core and marts into the analysts' file; returns number of rows and an order-free hash per table."""
-    hashes: dict[str, dict[str, Any]] = {}
-    with _attached(warehouse, file, "analysts") as catalog:
-        for schema in ("core", "marts"):
-            warehouse.execute(f"create schema {catalog}.{schema}")
+def write_analysts(
+    warehouse: Warehouse, folder: Path, copied: Mapping[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Copy what of core and marts is not copied yet into the analysts' file, and say in it what everything means.
+
+    Returns rows and hash of every table.
+    """
+    hashes = dict(copied)
+    with attached(warehouse, folder / FILE_NAME, "analysts") as catalog:
         for name in released_tables(warehouse):
-            warehouse.execute(f"create table {catalog}.{name} as from {name}")
-            n_rows, digest = warehouse.rows(
-                f"select count(*), coalesce(bit_xor(hash(*columns(*))), 0) from {catalog}.{name}"
-            )[0]
-            hashes[name] = {"n_rows": n_rows, "hash": f"{digest:016x}"}
+            if name not in hashes:
+                hashes[name] = copy_table(warehouse, catalog, name)
         _comments(warehouse.connection, catalog)
     return hashes
 
@@ -172,9 +160,7 @@ def leaders_frames(warehouse: Warehouse) -> dict[str, pd.DataFrame]:
 
 def write_leaders(warehouse: Warehouse, file: Path, frames: Mapping[str, pd.DataFrame]) -> None:
     """Write the leaders' file: suppressed marts, and what strategies and instruments are."""
-    with _attached(warehouse, file, "leaders") as catalog:
-        for schema in ("core", "marts"):
-            warehouse.execute(f"create schema {catalog}.{schema}")
+    with attached(warehouse, file, "leaders") as catalog:
         for name in CORE_FOR_LEADERS:
             warehouse.execute(f"create table {catalog}.core.{name} as from core.{name}")
         for name, frame in frames.items():
@@ -233,11 +219,11 @@ def _date(value: Any) -> str | None:
     return None if pd.isna(value) else pd.Timestamp(value).date().isoformat()
 
 
-def publish(warehouse: Warehouse) -> str | None:
+def publish(warehouse: Warehouse, copied: Mapping[str, dict[str, Any]]) -> str | None:
     """Write a release of the published warehouse and move `current` to it by one rename.
 
-    Returns the new release's id, or None when the current release already says all there is. A release that
-    was begun and not finished is thrown away first.
+    `copied` are rows and hash of the tables that the analysts' file has already. Returns the new release's id, or None
+    when the current release already says all there is.
     """
     from dashboards.site import write_site  # plotly takes a second to import: only where pages are made
 
@@ -250,16 +236,13 @@ def publish(warehouse: Warehouse) -> str | None:
     manifest = current_manifest(workspace)
     if not (batches or withdrawn) or (manifest and manifest["fingerprint"] == print_of_state):
         return None
-    for unfinished in workspace.releases.glob(".building-*"):
-        shutil.rmtree(unfinished)
     settings = workspace.settings()
     as_of = _date(warehouse.value("select as_of_date from core.calendar")) or "no-dates"
     release_id = f"{as_of}-{print_of_state[:6]}"
-    building = workspace.releases / f".building-{release_id}"
-    building.mkdir(parents=True)
+    building = workspace.building
     # the copy keeps DuckDB busy, the pages keep Python busy: side by side neither waits for the other
     with warehouse.another() as copying, ThreadPoolExecutor(max_workers=1) as beside:
-        copy = beside.submit(write_analysts, copying, building / "analysts.duckdb")
+        copy = beside.submit(write_analysts, copying, building, copied)
         frames = leaders_frames(warehouse)
         write_leaders(warehouse, building / "leaders.duckdb", frames)
         facts = about(warehouse, release_id, settings.minimum_cell)
@@ -325,9 +308,9 @@ def release_asset(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
         description="One immutable publication: analysts.duckdb, leaders.duckdb, site and manifest.",
     )
     def release(warehouse: WarehouseResource) -> dg.MaterializeResult[Any]:
-        warehouse.publish()
+        copied = warehouse.publish()
         with warehouse.step("release") as open_warehouse:
-            release_id = publish(open_warehouse)
+            release_id = publish(open_warehouse, copied)
         return dg.MaterializeResult(metadata={"release_id": release_id or "unchanged"})
 
     return release

@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,6 +22,7 @@ from dagster import ConfigurableResource, InitResourceContext
 from pydantic import PrivateAttr
 from threadpoolctl import threadpool_limits
 
+from assets.analysts_copy import AnalystsCopy
 from assets.inbox import Refusal
 from assets.mappings import FEEDS, ITEM_IDS
 from assets.refusals import refuse
@@ -243,6 +245,8 @@ def connect(workspace: Workspace, file: Path) -> duckdb.DuckDBPyConnection:
     connection.execute("set disabled_compression_methods = 'fsst,zstd'")
     # what a run writes counts once the whole draft does (`Draft.publish`): writing it down in between only costs time
     connection.execute("set checkpoint_threshold = '1TB'")
+    # a large file arrives in parts of uneven size: putting all of them together at once takes as long as writing them
+    connection.execute("set max_vacuum_tasks = 1")
     return connection
 
 
@@ -275,7 +279,7 @@ class Draft:
             shutil.copyfile(source, draft)
         self.connection = connect(self.workspace, draft)
         define_pseudonym(self.connection, self.workspace.key())
-        load_encodings(self.connection)
+        load_extensions(self.connection)
         make_schemas(self.connection)
         self._refuse_older()
 
@@ -340,15 +344,20 @@ def make_schemas(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"alter table raw.responses add column if not exists {column} varchar")
 
 
-def load_encodings(connection: duckdb.DuckDBPyConnection) -> None:
-    """Load DuckDB's encodings extension from its Python package: no download."""
-    from importlib.util import find_spec
+def load_extensions(connection: duckdb.DuckDBPyConnection) -> None:
+    """Load DuckDB's extensions from their Python packages, without a download.
 
-    spec = find_spec("duckdb_extension_encodings")
-    if spec is None or spec.origin is None:
-        raise MendError("the package duckdb-extension-encodings is missing", remedy="install the program again")
-    extension = next(Path(spec.origin).parent.rglob("encodings.duckdb_extension"))
-    connection.execute(f"load '{extension}'")
+    `encodings` reads text that is not UTF-8. `httpfs` brings encryption: what DuckDB has no room for in memory goes to
+    disk under a key that ends with the process. Its way into the network is closed.
+    """
+    for name in ("encodings", "httpfs"):
+        spec = find_spec(f"duckdb_extension_{name}")
+        if spec is None or spec.origin is None:
+            raise MendError(f"the package duckdb-extension-{name} is missing", remedy="install the program again")
+        extension = next(Path(spec.origin).parent.rglob(f"{name}.duckdb_extension"))
+        connection.execute(f"load '{extension}'")
+    connection.execute("set disabled_filesystems = 'HTTPFileSystem,S3FileSystem,HuggingFaceFileSystem'")
+    connection.execute("set temp_file_encryption = true")
 
 
 class WarehouseResource(ConfigurableResource):  # type: ignore[type-arg]
@@ -362,6 +371,7 @@ class WarehouseResource(ConfigurableResource):  # type: ignore[type-arg]
     root: str
 
     _draft: Draft | None = PrivateAttr(default=None)
+    _analysts_copy: AnalystsCopy | None = PrivateAttr(default=None)
     _has_failed: bool = PrivateAttr(default=False)
 
     refusals: ClassVar[list[Refusal]] = []
@@ -378,13 +388,18 @@ class WarehouseResource(ConfigurableResource):  # type: ignore[type-arg]
     def yield_for_execution(self, context: InitResourceContext) -> Iterator[WarehouseResource]:
         workspace = self.workspace
         # DuckDB keeps every core busy; where numpy's threads compete for them too, they mostly wait for one another
-        with RunLock(workspace.lock_file), threadpool_limits(limits=1), Draft(workspace) as draft:
-            self._draft, self._has_failed = draft, False
+        with (
+            RunLock(workspace.lock_file),
+            threadpool_limits(limits=1),
+            Draft(workspace) as draft,
+            AnalystsCopy(draft.open(), workspace.building) as analysts_copy,
+        ):
+            self._draft, self._analysts_copy, self._has_failed = draft, analysts_copy, False
             try:
                 yield self
                 self.publish()
             finally:
-                self._draft = None
+                self._draft = self._analysts_copy = None
 
     @contextmanager
     def step(self, name: str) -> Iterator[Warehouse]:
@@ -406,8 +421,19 @@ class WarehouseResource(ConfigurableResource):  # type: ignore[type-arg]
             refuse(self.workspace, refusal)
             WarehouseResource.refusals.append(refusal)
 
-    def publish(self) -> None:
-        """Make what the run did so far last: once, when everything is computed, before the release."""
-        if self._draft is not None and not self._has_failed and not self._draft.is_published:
-            with self._draft.open().guarded("publish"):
-                self._draft.publish()
+    def copy_for_analysts(self, name: str) -> None:
+        """Have a table copied that no later step of the run changes."""
+        assert self._analysts_copy is not None
+        self._analysts_copy.add(name)
+
+    def publish(self) -> dict[str, dict[str, Any]]:
+        """Make what the run did so far last: once, when everything is computed, before the release.
+
+        Returns rows and hash of the tables that are already copied for the analysts.
+        """
+        if self._draft is None or self._analysts_copy is None or self._has_failed or self._draft.is_published:
+            return {}
+        with self._draft.open().guarded("publish"):
+            copied = self._analysts_copy.finish()
+            self._draft.publish()
+        return copied

@@ -113,6 +113,11 @@ class Workspace:
         return self.root / "releases"
 
     @property
+    def building(self) -> Path:
+        """The release that a run is working on, until it is whole."""
+        return self.releases / ".building"
+
+    @property
     def current(self) -> Path:
         return self.root / "current"
 

@@ -18,7 +18,7 @@ import duckdb
 import pandas as pd
 
 from assets.inbox import InboxFile, changed_while_read
-from assets.mappings import FEEDS, IDENTIFIERS, FeedMapping
+from assets.mappings import FEEDS, IDENTIFIERS, PEOPLE, FeedMapping
 from assets.warehouse import Warehouse
 from trust.errors import BadInputError, MendError
 
@@ -73,17 +73,33 @@ class Source:
 
 
 def arrive(warehouse: Warehouse, file: InboxFile, source: Source) -> int:
-    """Make the table `arriving` of what the mapping names; returns the number of rows in the file.
+    """Make the view `arriving` of what the mapping names; returns the number of rows in the file.
 
-    Its columns are those of the feed, and `set_aside_rule`: null, or the rule by which a row stays outside. Text
-    stays as received; identifiers are replaced by their HMAC while DuckDB reads, before anything is written.
+    Its columns are `row_number` (from 1), those of the feed, and `set_aside_rule`: null, or the rule by which a row
+    stays outside. Text stays as received. Records' identifiers are replaced by their HMAC while DuckDB reads. People's
+    are replaced once for each person: until the view is read they are in memory as received, in a database that has no
+    file, and what DuckDB has no room for in memory it encrypts (`assets.warehouse.load_extensions`).
     Raises BadInputError naming file, row and column.
     """
     _check_columns(file, source)
     _check_time_zone(file, source)
-    selected = ", ".join(f"{expression} as {name}" for name, expression in _selection(file.mapping, source))
-    fill(warehouse, file, source, "arriving", f"{selected}, {_set_aside(source)} as set_aside_rule")
-    return int(warehouse.value("select count(*) from arriving"))
+    selection = _selection(file.mapping, source)
+    selected = ", ".join(f"{expression} as {name}" for name, expression in selection)
+    fill(warehouse, file, source, "given", f"{selected}, {_set_aside(source)} as set_aside_rule")
+    people = [name for name, _ in selection if name in PEOPLE]
+    named = " union all ".join(f"select {name} from given" for name in people) or "select null limit 0"
+    warehouse.execute(
+        "create or replace table people as "
+        "select person, pseudonym(person) as pseudonym "
+        f"from (select distinct person from ({named}) as named (person) where person is not null)"
+    )
+    replaced = ", ".join(f"{name}_people.pseudonym as {name}" for name in people)
+    joined = " ".join(f"left join people as {name}_people on given.{name} = {name}_people.person" for name in people)
+    warehouse.execute(
+        "create or replace view arriving as select given.rowid - (select min(rowid) from given) + 1 as row_number, "
+        f"given.* {f'replace ({replaced})' if people else ''} from given {joined}"
+    )
+    return int(warehouse.value("select count(*) from given"))
 
 
 def fill(warehouse: Warehouse, file: InboxFile, source: Source, table: str, selected: str, tail: str = "") -> None:
@@ -185,7 +201,10 @@ def _check_time_zone(file: InboxFile, source: Source) -> None:
 
 
 def _selection(mapping: FeedMapping, source: Source) -> list[tuple[str, str]]:
-    """Pairs (column of the warehouse, SQL that makes it) for what the mapping names; the rest stays outside."""
+    """Pairs (column of the warehouse, SQL that makes it) for what the mapping names; the rest stays outside.
+
+    Records' identifiers are replaced in it, people's are not yet.
+    """
     selection: list[tuple[str, str]] = []
     for column in FEEDS[mapping.feed].columns:
         if column == "comment" and not mapping.keep_comment:
@@ -201,7 +220,8 @@ def _selection(mapping: FeedMapping, source: Source) -> list[tuple[str, str]]:
             expression = quoted(mapping.constants[column])
         else:
             continue
-        selection.append((column, f"pseudonym({expression})" if column in IDENTIFIERS else expression))
+        is_replaced = column in IDENTIFIERS and column not in PEOPLE
+        selection.append((column, f"pseudonym({expression})" if is_replaced else expression))
     for item_id, column in mapping.items.items():
         expression = source.columns[column]
         if mapping.options.get("decimal_comma") == "true":

@@ -20,7 +20,7 @@ import pytest
 from assets.inbox import look_at
 from assets.mappings import choose_mapping, load_mappings
 from assets.raw import take_in
-from assets.warehouse import Warehouse, define_pseudonym, load_encodings, make_schemas
+from assets.warehouse import Warehouse, define_pseudonym, load_extensions, make_schemas
 from assets.workspace import Workspace
 from pipelines.automation import JOB_NAME
 from pipelines.definitions import build
@@ -258,7 +258,7 @@ def test_a_file_being_written_while_it_is_read_is_not_taken_in(tmp_path: Path) -
         still_open.write(GOOD_VISIT.replace("V1", "V2"))
     connection = duckdb.connect()
     define_pseudonym(connection, bytes(32))
-    load_encodings(connection)
+    load_extensions(connection)
     make_schemas(connection)
     warehouse = Warehouse(connection, workspace)
     with pytest.raises(BadInputError, match="changed while it was being read"):

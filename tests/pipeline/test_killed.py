@@ -51,5 +51,5 @@ def test_kill_9_then_a_run_to_the_end_equals_a_run_never_killed(
             assert not workspace.current.exists() or released_tables(workspace) == released_tables(ran.workspace)
     run(workspace)
     assert released_tables(workspace) == released_tables(ran.workspace)
-    assert not list(workspace.releases.glob(".building-*"))
+    assert not list(workspace.releases.glob(".building*"))
     assert not workspace.draft_file.exists()
