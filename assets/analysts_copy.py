@@ -1,13 +1,14 @@
-"""The analysts' file: every table of core and marts, each copied once it stands, beside the steps that follow.
+"""The analysts' file: copies of tables, the largest made while a run goes on, the others with its release.
 
-Copying tables, in the background or at once, belongs here. What analysts get, and what it is called, is in `release`.
+Copying tables, beside other work or at once, belongs here. Which tables analysts get, and what is said of them in the
+file, is in `release`.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,16 +38,15 @@ def attached(warehouse: Warehouse, file: Path, catalog: str) -> Iterator[str]:
 def copy_table(warehouse: Warehouse, catalog: str, name: str) -> dict[str, Any]:
     """Copy one table; returns the number of its rows and a hash of them in which their order does not count."""
     warehouse.execute(f"create table {catalog}.{name} as from {name}")
-    n_rows, digest = warehouse.rows(f"select count(*), coalesce(bit_xor(hash(*columns(*))), 0) from {catalog}.{name}")[
-        0
-    ]
+    hashed = f"select count(*), coalesce(bit_xor(hash(*columns(*))), 0) from {catalog}.{name}"
+    ((n_rows, digest),) = warehouse.rows(hashed)
     return {"n_rows": n_rows, "hash": f"{digest:016x}"}
 
 
 class AnalystsCopy:
-    """The analysts' file while a run works: tables that no later step changes are copied beside the steps that follow.
+    """The analysts' file while a run works: large tables that no later step changes, copied beside steps in Python.
 
-    Estimates keep Python busy and DuckDB idle, and copying a million responses takes DuckDB as long as an estimate.
+    While estimates keep Python busy, DuckDB has nothing else to do. Beside steps in SQL copying would only compete.
     A run that fails, or whose release would be the current one again, leaves nothing of it.
     """
 
@@ -57,12 +57,14 @@ class AnalystsCopy:
         self._open = ExitStack()
 
     def __enter__(self) -> AnalystsCopy:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        for unfinished in self._folder.parent.glob(".building*"):  # of a run that was killed
+            shutil.rmtree(unfinished)
         self._folder.mkdir(parents=True)
         with ExitStack() as opened:
             self._beside = opened.enter_context(self._warehouse.another())
             self._catalog = opened.enter_context(attached(self._beside, self._folder / FILE_NAME, "analysts"))
             self._worker = opened.enter_context(ThreadPoolExecutor(max_workers=1))
+            opened.callback(self._stop)
             self._open = opened.pop_all()
         return self
 
@@ -76,9 +78,13 @@ class AnalystsCopy:
         self._open.close()
         return hashes
 
-    def __exit__(self, *_: object) -> None:
+    def _stop(self) -> None:
+        """Let go of what is not copied yet: nothing, unless the run failed."""
         for copy in self._copies.values():
             copy.cancel()
-        self._beside.connection.interrupt()
+        while wait(self._copies.values(), timeout=0.1).not_done:  # a query only about to begin does not hear of it
+            self._beside.connection.interrupt()
+
+    def __exit__(self, *_: object) -> None:
         self._open.close()
         shutil.rmtree(self._folder, ignore_errors=True)  # a release that was made has moved out of it

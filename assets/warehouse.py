@@ -247,6 +247,7 @@ def connect(workspace: Workspace, file: Path) -> duckdb.DuckDBPyConnection:
     connection.execute("set checkpoint_threshold = '1TB'")
     # a large file arrives in parts of uneven size: putting all of them together at once takes as long as writing them
     connection.execute("set max_vacuum_tasks = 1")
+    load_extensions(connection)
     return connection
 
 
@@ -279,7 +280,6 @@ class Draft:
             shutil.copyfile(source, draft)
         self.connection = connect(self.workspace, draft)
         define_pseudonym(self.connection, self.workspace.key())
-        load_extensions(self.connection)
         make_schemas(self.connection)
         self._refuse_older()
 

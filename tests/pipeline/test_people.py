@@ -39,7 +39,6 @@ def test_a_person_in_many_rows_has_one_pseudonym_in_each_and_no_row_is_lost_or_d
 def test_what_does_not_fit_in_memory_goes_to_disk_encrypted(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path / "hospital")
     connection = connect(workspace, tmp_path / "some.duckdb")
-    load_extensions(connection)
     connection.execute("set memory_limit = '60MB'; set threads = 1; attach ':memory:' as beside")
     connection.execute(f"create table beside.people as select '{PLANTED} ' || range as person from range(3000000)")
     spilt = [path.read_bytes() for path in (workspace.root / "spill").iterdir()]
