@@ -14,7 +14,7 @@ patients' answers, or against guesses that are only likely.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -404,6 +404,8 @@ _ALL_TIME = "all"
 _WHOLE = "organisation|all"
 _SPLIT, _TIME, _CATEGORY, _UNIT = range(4)
 _RIDGE: Final = 1e-8
+_STEPS: Final = 4
+"""Sums repeat each other, hence the ridge; each further step takes away what it left of the rows."""
 _HIDDEN_POINTS: Final = 3
 """Hidden points, at least, in a segment of a control chart whose lines are shown."""
 
@@ -938,10 +940,11 @@ def _hide(cells: _Cells, sums: _Sums, ties: tuple[Integers, Integers], minimum: 
     # Nobody is no secret: hidden beside a small number, a 0 would come back from the parts it does not have.
     secret = cells.is_few | (cells.value > 0)
     watched = cells.is_few.copy()
+    lost = np.zeros(len(watched), bool)
     given_up = np.zeros(len(sums.kind), bool)
     while True:
         hidden = _with_ties(hidden, ties) & secret
-        watched |= hidden
+        watched = (watched | hidden) & ~lost
         known, broken = _gaps(cells, sums, hidden, watched)
         broken |= _small_sums(cells, sums, known, minimum)
         broken &= ~given_up
@@ -950,15 +953,49 @@ def _hide(cells: _Cells, sums: _Sums, ties: tuple[Integers, Integers], minimum: 
             at, chosen = _choice(cells, sums, known, broken)
             given_up |= broken & ~np.isin(np.arange(len(broken)), at)
         else:
-            found = _combinations(sums, known, watched)
-            if not found.any():
+            combinations = _combinations(sums, known, watched)
+            found = combinations.found
+            if found.any():
+                chosen = _beside(cells, sums, known, found)
+                if not len(chosen):
+                    chosen = _within(cells, sums, known, combinations)
+                if not len(chosen):  # everything that gives them away is known for certain or hidden already
+                    lost |= found
+                    continue
+            else:
                 pinned = _pinned(cells, sums, known, minimum)
-                found = (pinned & watched) | _combinations(sums, known | pinned, watched)
-            chosen = _around(cells, sums, known, found)
-            if not len(chosen):
-                return hidden
+                found = (pinned & watched) | _combinations(sums, known | pinned, watched).found
+                chosen = _around(cells, sums, known, found)
+                if not len(chosen):
+                    return hidden
         hidden[chosen[cells.is_shown[chosen]]] = True
         watched[chosen] = True
+
+
+def _beside(cells: _Cells, sums: _Sums, known: Booleans, found: Booleans) -> Integers:
+    """The next cells to hide in the sums of the found cells: one for each sum, none where all are hidden throughout."""
+    broken = np.zeros(len(sums.kind), bool)
+    broken[sums.sum_id[found[sums.cell]]] = True
+    return _choice(cells, sums, known, broken)[1]
+
+
+def _within(cells: _Cells, sums: _Sums, known: Booleans, combinations: _Combinations) -> Integers:
+    """The next cells to hide in the combinations that give the found cells away: of each the smallest number in it.
+
+    A shown number that a combination does not use changes nothing about it.
+    """
+    usable = np.flatnonzero(
+        known[sums.cell] & ~cells.is_known[sums.cell] & cells.is_shown[sums.cell] & (cells.value[sums.cell] > 0)
+    )
+    cell = sums.cell[usable]
+    signs = np.where(sums.is_total[usable], -1.0, 1.0)
+    chosen = []
+    for weights in combinations.weights_of_sums(len(sums.kind)):
+        used = np.bincount(cell, weights=signs * weights[sums.sum_id[usable]], minlength=len(known))
+        able = np.flatnonzero(np.abs(used) > 1e-6)
+        if len(able):
+            chosen.append(able[np.lexsort((able, cells.people[able]))[0]])
+    return np.unique(np.array(chosen, int))
 
 
 def _around(cells: _Cells, sums: _Sums, known: Booleans, found: Booleans) -> Integers:
@@ -966,19 +1003,17 @@ def _around(cells: _Cells, sums: _Sums, known: Booleans, found: Booleans) -> Int
 
     One for each sum they stand in; where all of those are hidden throughout, one from the nearest sums that are not.
     """
+    chosen = _beside(cells, sums, known, found)
     reached = found.copy()
-    while reached.any():
-        broken = np.zeros(len(sums.kind), bool)
-        broken[sums.sum_id[reached[sums.cell]]] = True
-        _, chosen = _choice(cells, sums, known, broken)
-        if len(chosen):
-            return chosen if (reached == found).all() else chosen[[np.argmin(cells.people[chosen])]]
+    while reached.any() and not len(chosen):
         further = reached.copy()
-        further[sums.cell[broken[sums.sum_id]]] = True
+        further[sums.cell[np.isin(sums.sum_id, sums.sum_id[reached[sums.cell]])]] = True
         if (further == reached).all():
             break
         reached = further
-    return np.zeros(0, int)
+        nearest = _beside(cells, sums, known, reached)
+        chosen = nearest[[np.argmin(cells.people[nearest])]] if len(nearest) else nearest
+    return chosen
 
 
 def _with_ties(hidden: Booleans, ties: tuple[Integers, Integers]) -> Booleans:
@@ -1051,13 +1086,39 @@ def _choice(cells: _Cells, sums: _Sums, known: Booleans, broken: Booleans) -> tu
     return at[is_first], cell[is_first]
 
 
-def _combinations(sums: _Sums, known: Booleans, watched: Booleans) -> Booleans:
+@dataclass(frozen=True)
+class _Combinations:
+    """What linear combinations of the sums tell: `found` are the watched cells that one of them gives away.
+
+    `matrix` are the sums that may tell something (their numbers are `rows`) by cells not known (`columns`).
+    """
+
+    found: Booleans
+    matrix: Any
+    rows: Integers
+    columns: Integers
+    solve: Callable[[Floats], Floats]
+
+    def weights_of_sums(self, n_sums: int) -> Iterator[Floats]:
+        """For each found cell, by how much each sum goes into the combination that gives it away."""
+        for column in np.flatnonzero(self.found[self.columns]):
+            left = np.zeros(len(self.columns))
+            left[column] = 1.0
+            inside = np.zeros(len(self.rows))
+            for _ in range(_STEPS):
+                step = self.solve(self.matrix @ left)
+                inside, left = inside + step, left - self.matrix.T @ step
+            weights = np.zeros(n_sums)
+            weights[self.rows] = inside
+            yield weights
+
+
+def _combinations(sums: _Sums, known: Booleans, watched: Booleans) -> _Combinations:
     """The watched cells that some linear combination of the sums gives away.
 
     A cell is determined by the sums A x = b exactly if it does not move in the null space of A. A random vector is
     projected onto that null space (it minus its least-squares fit by the rows of A): entries that come out 0 are fixed.
     """
-    found = np.zeros(len(known), bool)
     gap = ~known[sums.cell]
     at, cell, is_total = sums.sum_id[gap], sums.cell[gap], sums.is_total[gap]
     while len(at):
@@ -1070,25 +1131,25 @@ def _combinations(sums: _Sums, known: Booleans, watched: Booleans) -> Booleans:
             break
         keep = ~dropped[at]
         at, cell, is_total = at[keep], cell[keep], is_total[keep]
+    matrix, rows, columns = _matrix(at, cell, is_total)
+    found = np.zeros(len(known), bool)
     if not len(at):
-        return found
-    matrix, columns = _matrix(at, cell, is_total)
-    moved = np.random.default_rng(0).normal(size=len(columns))
+        return _Combinations(found, matrix, rows, columns, lambda right: right)
     normal = sparse.csc_matrix(matrix @ matrix.T + _RIDGE * sparse.eye_array(matrix.shape[0]))
     solve = splu(normal, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}).solve
-    # Sums repeat each other, hence the ridge; each further step takes away what it left of the rows of A.
-    for _ in range(4):
+    moved = np.random.default_rng(0).normal(size=len(columns))
+    for _ in range(_STEPS):
         moved = moved - matrix.T @ solve(matrix @ moved)
     found[columns[np.abs(moved) < 1e-7]] = True
-    return found & watched
+    return _Combinations(found & watched, matrix, rows, columns, solve)
 
 
-def _matrix(at: Integers, cell: Integers, is_total: Booleans) -> tuple[Any, Integers]:
-    """The sums as a sparse matrix, one row per sum and one column per cell, and the cells of the columns."""
+def _matrix(at: Integers, cell: Integers, is_total: Booleans) -> tuple[Any, Integers, Integers]:
+    """The sums as a sparse matrix, one row per sum and one column per cell, and the sums and cells they stand for."""
     rows, row = np.unique(at, return_inverse=True)
     columns, column = np.unique(cell, return_inverse=True)
     signs = np.where(is_total, -1.0, 1.0)
-    return sparse.csr_matrix((signs, (row, column)), shape=(len(rows), len(columns))), columns
+    return sparse.csr_matrix((signs, (row, column)), shape=(len(rows), len(columns))), rows, columns
 
 
 def _pinned(cells: _Cells, sums: _Sums, known: Booleans, minimum: int) -> Booleans:
@@ -1101,7 +1162,7 @@ def _pinned(cells: _Cells, sums: _Sums, known: Booleans, minimum: int) -> Boolea
     gap = ~known[sums.cell]
     if not gap.any():
         return pinned
-    matrix, columns = _matrix(sums.sum_id[gap], sums.cell[gap], sums.is_total[gap])
+    matrix, _, columns = _matrix(sums.sum_id[gap], sums.cell[gap], sums.is_total[gap])
     value, few, shown = cells.value[columns], cells.is_few[columns], cells.is_shown[columns]
     goes_up = (value == 0) | (shown & ~few & (value == minimum))
     goes_down = shown & few & (value == minimum - 1)

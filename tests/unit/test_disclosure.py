@@ -16,7 +16,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from trust.disclosure import MINIMUM_CELL, RULES, WOULD_REVEAL, for_leaders, suppress, suppress_all
+from trust.disclosure import (
+    MINIMUM_CELL,
+    RULES,
+    WOULD_REVEAL,
+    _Cells,
+    _hide,
+    _Sums,
+    for_leaders,
+    suppress,
+    suppress_all,
+)
 
 FEWER = "fewer than 11"
 MONTHS = pd.date_range("2024-01-01", periods=36, freq="MS")
@@ -945,3 +955,25 @@ def test_few_under_both_strategies_do_not_come_back_from_either() -> None:
     for other in ("transparency", "empathy", "expectations"):
         assert safe.loc[other, ["n_both_patients", "both_share", "other_both_share"]].isna().all()
         assert safe.loc[other, ["n_patients", "n_other_patients"]].notna().all()
+
+
+def test_what_cannot_be_kept_from_a_reader_costs_no_number_that_has_no_part_in_it() -> None:
+    known_total, few, other, of_both, beside, whole, next_to_it, next_whole = range(8)
+    cells = _Cells(
+        value=np.array([5.0, 5, 8, 13, 50, 63, 40, 90]),
+        people=np.array([5.0, 5, 8, 13, 50, 63, 40, 90]),
+        is_shown=np.array([False] + [True] * 7),
+        is_few=np.array([False, True, True] + [False] * 5),
+        is_known=np.array([True] + [False] * 7),
+    )
+    sums = _Sums(  # 5 = few, 13 = few + other, 63 = 13 + 50, 90 = 50 + 40
+        sum_id=np.array([0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]),
+        cell=np.array([known_total, few, of_both, few, other, whole, of_both, beside, next_whole, beside, next_to_it]),
+        is_total=np.array([True, False, True, False, False, True, False, False, True, False, False]),
+        kind=np.zeros(4, int),
+        hides_total=np.zeros(4, bool),
+    )
+    nothing = np.zeros(0, int)
+    hidden = _hide(cells, sums, (nothing, nothing), 11)
+    assert hidden[[few, other, of_both, beside, next_to_it]].all()
+    assert not hidden[[whole, next_whole]].any()
