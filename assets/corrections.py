@@ -71,12 +71,17 @@ def keep_valid_rows(warehouse: Warehouse, feed: str) -> int:
         if not name.endswith("_text") and name != "superseded_reason"
     ]
     kept = ", ".join(f"arrived.{name}" for name in columns)
+    quarantined = f"(select batch_id, row_number from quarantine.rows where feed = '{feed}')"
+    # joined with nothing, rows pass through one core only: a join is there where it has something to find
+    has_aside, has_quarantined = (
+        warehouse.value(f"select count(*) from {rows}") for rows in (f"staging.aside_{feed}", quarantined)
+    )
+    reason = "aside.superseded_reason" if has_aside else "null::varchar"
     valid = (
-        f"select {kept}, aside.superseded_reason is not null as is_superseded, aside.superseded_reason "
+        f"select {kept}, {reason} is not null as is_superseded, {reason} as superseded_reason "
         f"from arrived_{feed} as arrived "
-        f"left join staging.aside_{feed} as aside using (batch_id, row_number) "
-        f"anti join (select batch_id, row_number from quarantine.rows where feed = '{feed}') "
-        "using (batch_id, row_number)"
+        f"{f'left join staging.aside_{feed} as aside using (batch_id, row_number)' if has_aside else ''} "
+        f"{f'anti join {quarantined} using (batch_id, row_number)' if has_quarantined else ''}"
     )
     warehouse.execute(f"create table if not exists staging.{feed} as select * from ({valid}) limit 0")
     if feed == "responses":

@@ -5,8 +5,11 @@ The assets of group raw belong here. Reading a format is in `readers`, meaning i
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 import dagster as dg
@@ -30,11 +33,22 @@ def known_batches(warehouse: Warehouse) -> frozenset[str]:
     )
 
 
+@cache
+def import_what_follows() -> threading.Thread:
+    """Import what checks and pages need, once: it takes Python seconds, in which DuckDB reads files."""
+    importing = threading.Thread(
+        target=lambda: [import_module(name) for name in ("assets.expectations", "dashboards.site")]
+    )
+    importing.start()
+    return importing
+
+
 def take_in(warehouse: Warehouse, file: InboxFile) -> int:
     """Read one file into its raw table and the ledger; returns the rows read, those set aside by status included.
 
     Raises BadInputError for a file that cannot be read: then nothing of it is in the warehouse.
     """
+    import_what_follows()
     feed = file.mapping.feed
     source = READERS[file.mapping.format](file)
     check_fit(file, source)

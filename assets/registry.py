@@ -1,6 +1,6 @@
-"""Reference tables: the strategies, instruments and items of `trust`, and the workspace's settings.
+"""Reference tables: the strategies, instruments and items of `trust` in core, and the workspace's settings in staging.
 
-Writing what the program knows beforehand into core belongs here. Nothing that comes from a file does.
+Writing what the program knows beforehand belongs here. Nothing that comes from a file does.
 """
 
 from __future__ import annotations
@@ -127,23 +127,23 @@ def settings_frame(warehouse: Warehouse) -> pd.DataFrame:
     )
 
 
-REGISTRY_TABLES = ("strategies", "instruments", "items", "settings")
+REGISTRY_TABLES = ("core.strategies", "core.instruments", "core.items", "staging.settings")
 
 
 @dg.multi_asset(
-    specs=[dg.AssetSpec(["core", name], group_name="core", kinds={"duckdb"}) for name in REGISTRY_TABLES],
+    specs=[dg.AssetSpec(name.split("."), group_name=name.split(".")[0], kinds={"duckdb"}) for name in REGISTRY_TABLES],
     name="core_registry",
 )
 def core_registry(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult[Any]]:
     """The strategies, instruments, items and settings that tables refer to."""
     with warehouse.step("core.registry") as open_warehouse:
         frames = {
-            "strategies": strategies_frame(),
-            "instruments": instruments_frame(),
-            "items": items_frame(load_wording(open_warehouse.workspace.wording_file)),
-            "settings": settings_frame(open_warehouse),
+            "core.strategies": strategies_frame(),
+            "core.instruments": instruments_frame(),
+            "core.items": items_frame(load_wording(open_warehouse.workspace.wording_file)),
+            "staging.settings": settings_frame(open_warehouse),
         }
         for name, frame in frames.items():
-            open_warehouse.write_frame(f"core.{name}", frame)
+            open_warehouse.write_frame(name, frame)
     for name, frame in frames.items():
-        yield dg.MaterializeResult(asset_key=["core", name], metadata={"n_rows": len(frame)})
+        yield dg.MaterializeResult(asset_key=name.split("."), metadata={"n_rows": len(frame)})

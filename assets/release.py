@@ -21,10 +21,10 @@ import duckdb
 import pandas as pd
 import yaml
 
-from assets.analysts_copy import FILE_NAME, attached, copy_table
-from assets.sql_models import models
+from assets.analysts_file import CATALOG, attached, hash_of_rows, out_of_reach, tables_of
+from assets.sql_models import INCREMENTAL, models
 from assets.warehouse import SQL, Warehouse, WarehouseResource
-from assets.workspace import Workspace
+from assets.workspace import Workspace, current_manifest
 from trust.disclosure import RULES, suppress_all
 
 REPOSITORY = SQL.parent
@@ -40,8 +40,6 @@ ROWS_FOR_LEADERS = {
 }
 """Where leaders get fewer rows than analysts: of clinics only what a page shows. Every further small cell of a clinic
 would hide others, and many clinics by many kinds would end with nothing to see."""
-
-NOT_RELEASED = frozenset({"core.settings"})
 
 INPUT_FIELDS = ("sha256", "feed", "mapping", "n_bytes", "encoding")
 ACCOUNT = ("read", "kept", "quarantined", "set_aside", "superseded")
@@ -89,15 +87,6 @@ def fingerprint(workspace: Workspace, batch_ids: Sequence[str], withdrawn: Seque
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def current_manifest(workspace: Workspace) -> dict[str, Any] | None:
-    """The manifest of the release that `current` points to, or None where there is none."""
-    try:
-        manifest: dict[str, Any] = json.loads((workspace.current / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return manifest
-
-
 def _comments(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
     """Write what every table and column means into the database itself."""
     words = yaml.safe_load((SQL / "columns.yml").read_text(encoding="utf-8"))
@@ -122,29 +111,10 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def released_tables(warehouse: Warehouse) -> list[str]:
-    """Every table of core and marts that analysts get, by name."""
-    rows = warehouse.rows(
-        "select table_schema || '.' || table_name from information_schema.tables "
-        "where table_catalog = current_database() and table_schema in ('core', 'marts') order by all"
-    )
-    return [name for (name,) in rows if name not in NOT_RELEASED]
-
-
-def write_analysts(
-    warehouse: Warehouse, folder: Path, copied: Mapping[str, dict[str, Any]]
-) -> dict[str, dict[str, Any]]:
-    """Copy what of core and marts is not copied yet into the analysts' file, and say in it what everything means.
-
-    Returns rows and hash of every table.
-    """
-    hashes = dict(copied)
-    with attached(warehouse, folder / FILE_NAME, "analysts") as catalog:
-        for name in released_tables(warehouse):
-            if name not in hashes:
-                hashes[name] = copy_table(warehouse, catalog, name)
-        _comments(warehouse.connection, catalog)
-    return hashes
+def describe_analysts(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
+    """Say in the analysts' file what everything means; returns rows and hash of every table."""
+    _comments(warehouse.connection, CATALOG)
+    return {name: hash_of_rows(warehouse, f"{CATALOG}.{name}") for name in tables_of(warehouse, CATALOG)}
 
 
 def leaders_frames(warehouse: Warehouse) -> dict[str, pd.DataFrame]:
@@ -179,7 +149,7 @@ def about(warehouse: Warehouse, release_id: str, minimum_cell: int) -> dict[str,
     n_visits = int(warehouse.value("select count(*) from core.visits"))
     n_responses = int(warehouse.value("select count(*) from core.responses"))
     n_answered_visits = int(
-        warehouse.value("select count(distinct visit_id) from core.responses semi join core.visits using (visit_id)")
+        warehouse.value("select count(*) from core.visits semi join core.responses using (visit_id)")
     )
     account = warehouse.rows(
         f"select {', '.join(f'coalesce(sum(n_{name}), 0)::bigint' for name in ACCOUNT)} from core.batches"
@@ -219,10 +189,10 @@ def _date(value: Any) -> str | None:
     return None if pd.isna(value) else pd.Timestamp(value).date().isoformat()
 
 
-def publish(warehouse: Warehouse, copied: Mapping[str, dict[str, Any]]) -> str | None:
+def publish(warehouse: Warehouse) -> str | None:
     """Write a release of the published warehouse and move `current` to it by one rename.
 
-    `copied` are rows and hash of the tables that the analysts' file has already. Returns the new release's id, or None
+    The analysts' file is whole, but for what is said in it of tables and columns. Returns the new release's id, or None
     when the current release already says all there is.
     """
     from dashboards.site import write_site  # plotly takes a second to import: only where pages are made
@@ -240,9 +210,9 @@ def publish(warehouse: Warehouse, copied: Mapping[str, dict[str, Any]]) -> str |
     as_of = _date(warehouse.value("select as_of_date from core.calendar")) or "no-dates"
     release_id = f"{as_of}-{print_of_state[:6]}"
     building = workspace.building
-    # the copy keeps DuckDB busy, the pages keep Python busy: side by side neither waits for the other
-    with warehouse.another() as copying, ThreadPoolExecutor(max_workers=1) as beside:
-        copy = beside.submit(write_analysts, copying, building, copied)
+    # hashes keep DuckDB busy, pages keep Python busy: side by side neither waits for the other
+    with warehouse.another() as describing, ThreadPoolExecutor(max_workers=1) as beside:
+        described = beside.submit(describe_analysts, describing)
         frames = leaders_frames(warehouse)
         write_leaders(warehouse, building / "leaders.duckdb", frames)
         facts = about(warehouse, release_id, settings.minimum_cell)
@@ -250,7 +220,7 @@ def publish(warehouse: Warehouse, copied: Mapping[str, dict[str, Any]]) -> str |
         if settings.is_made_up and workspace.truth_file.is_file():
             pages["truth"] = pd.read_csv(workspace.truth_file)
         write_site(building / "site", pages, facts)
-        hashes = copy.result()
+        hashes = described.result()
     contents = {
         "release_id": release_id,
         "fingerprint": print_of_state,
@@ -265,7 +235,13 @@ def publish(warehouse: Warehouse, copied: Mapping[str, dict[str, Any]]) -> str |
             )
         ),
         "tables": hashes,
+        "model_versions": {
+            model: version
+            for model, version in warehouse.rows("select model, version from raw.model_versions order by all")
+            if model in INCREMENTAL
+        },
     }
+    out_of_reach(warehouse)
     (building / "manifest.json").write_text(json.dumps(contents, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     _swap_in(workspace, building, release_id)
     _forget_old(workspace, settings.keep_releases)
@@ -308,9 +284,9 @@ def release_asset(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
         description="One immutable publication: analysts.duckdb, leaders.duckdb, site and manifest.",
     )
     def release(warehouse: WarehouseResource) -> dg.MaterializeResult[Any]:
-        copied = warehouse.publish()
+        warehouse.publish()
         with warehouse.step("release") as open_warehouse:
-            release_id = publish(open_warehouse, copied)
+            release_id = publish(open_warehouse)
         return dg.MaterializeResult(metadata={"release_id": release_id or "unchanged"})
 
     return release

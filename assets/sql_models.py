@@ -16,14 +16,16 @@ import dagster as dg
 import sqlglot
 from sqlglot import expressions
 
+from assets.analysts_file import BEFORE, CATALOG, tables_of
 from assets.registry import items_frame
 from assets.warehouse import DECIMALS, SCHEMAS, SQL, Warehouse, WarehouseResource
+from assets.workspace import current_manifest
 
 INCREMENTAL = frozenset({"core.scores"})
-"""Tables that take only responses they do not hold yet, and drop those that no longer count; others are rebuilt."""
+"""Tables that begin with what the current release has and take only what is new; others are made anew."""
 
 VIEWS = frozenset({"core.visits", "core.answers", "core.response_history"})
-"""Tables that are staging seen otherwise, row for row: the warehouse keeps the query, a release the rows."""
+"""Tables that are staging seen otherwise, row for row: while a run works they are queries, in its release rows."""
 
 STOPS_THE_RUN = "-- Stops the run."
 
@@ -76,16 +78,9 @@ def models(schema: str) -> list[SqlModel]:
 def build(warehouse: Warehouse, model: SqlModel) -> int | None:
     """Make the model's table (or add new batches to it); returns the rows written, None for a view."""
     if model.name in VIEWS:
-        warehouse.execute(f"create or replace view {model.name} as {model.text}")
+        warehouse.execute(f"create or replace view {model.name} as {_with_databases(warehouse, model)}")
         return None
-    if model.name in INCREMENTAL:
-        _forget_if_changed(warehouse, model)
-        warehouse.execute(f"create table if not exists {model.name} as select * from ({model.text}) limit 0")
-        warehouse.execute(
-            f"delete from {model.name} as held where not exists (select 1 from staging.responses as responses "
-            "where not responses.is_superseded and responses.response_id = held.response_id "
-            "and responses.batch_id = held.batch_id)"
-        )
+    if model.name in INCREMENTAL and _takes_over(warehouse, model):
         return int(
             warehouse.value(
                 f"insert into {model.name} by name select * from ({model.text}) "
@@ -104,17 +99,35 @@ def rounded(warehouse: Warehouse, model: SqlModel) -> str:
     return f"select * replace ({replaced}) from ({model.text})" if replaced else model.text
 
 
-def _forget_if_changed(warehouse: Warehouse, model: SqlModel) -> None:
-    """Drop an incremental table that was made by another version of its query, of the items or of what answers mean."""
+def _with_databases(warehouse: Warehouse, model: SqlModel) -> str:
+    """The model's query, each table with its database: in a view DuckDB looks for the others nowhere but beside it."""
+    made, before = (tables_of(warehouse, catalog) for catalog in (CATALOG, BEFORE))
+    home = f'"{warehouse.value("select current_database()")}"'
+    text = model.text
+    for name in model.dependencies:
+        catalog = CATALOG if name in made else BEFORE if name in before else home
+        text = text.replace(f" {name}\n", f" {catalog}.{name}\n")
+    return text
+
+
+def _takes_over(warehouse: Warehouse, model: SqlModel) -> bool:
+    """Begin with the rows of the current release that still count, if this version of the query made them.
+
+    A version is the query, the items and what answers mean; a release says which one made its table.
+    """
     options = warehouse.value("select coalesce(bit_xor(hash(*columns(*))), 0) from staging.item_options")
     version = hashlib.sha256((model.text + items_frame().to_csv() + str(options)).encode()).hexdigest()
-    made_by = warehouse.value("select version from raw.model_versions where model = $model", {"model": model.name})
-    if made_by != version:
-        warehouse.execute(f"drop table if exists {model.name}")
-        warehouse.execute(
-            "insert or replace into raw.model_versions values ($model, $version)",
-            {"model": model.name, "version": version},
-        )
+    warehouse.execute(
+        "insert or replace into raw.model_versions values ($model, $version)", {"model": model.name, "version": version}
+    )
+    manifest = current_manifest(warehouse.workspace) or {}
+    if manifest.get("model_versions", {}).get(model.name) != version or model.name not in tables_of(warehouse, BEFORE):
+        return False
+    warehouse.execute(
+        f"create or replace table {model.name} as select held.* from {BEFORE}.{model.name} as held semi join "
+        "(select response_id, batch_id from staging.responses where not is_superseded) using (response_id, batch_id)"
+    )
+    return True
 
 
 def _asset_key(name: str) -> dg.AssetKey:

@@ -22,7 +22,7 @@ from dagster import ConfigurableResource, InitResourceContext
 from pydantic import PrivateAttr
 from threadpoolctl import threadpool_limits
 
-from assets.analysts_copy import AnalystsCopy
+from assets.analysts_file import BEFORE, CATALOG, FILE_NAME, RowsOfViews, folder_of_release, put_in_reach, tables_of
 from assets.inbox import Refusal
 from assets.mappings import FEEDS, ITEM_IDS
 from assets.refusals import refuse
@@ -31,7 +31,8 @@ from trust.errors import MendError, NoRoomError, RunInProgressError, SettingsErr
 from trust.pseudonym import BLANKS, DIGITS, pads
 
 SQL = Path(__file__).resolve().parents[1] / "sql"
-SCHEMAS = ("raw", "staging", "quarantine", "core", "marts")
+SCHEMAS_OF_ROWS = ("raw", "staging", "quarantine")
+SCHEMAS = (*SCHEMAS_OF_ROWS, "core", "marts")
 MEMORY_LIMIT = "2800MB"
 """What DuckDB may hold in memory; past it, it spills to the workspace's own folder."""
 
@@ -75,6 +76,11 @@ def type_by_name(column: str) -> str:
         return "double"
     return "varchar"
 
+
+VIEWS_OF_RUN = (
+    "select schema_name || '.' || view_name from duckdb_views() where database_name = $catalog and not internal "
+    "order by all"
+)
 
 _numbers = count(1)
 
@@ -204,6 +210,8 @@ class Warehouse:
         cursor = self.connection.cursor()
         try:
             cursor.execute("set timezone = 'UTC'")
+            if search_path := self.value("select current_setting('search_path')"):
+                cursor.execute(f"set search_path = '{search_path}'")
             yield Warehouse(cursor, self.workspace)
         finally:
             cursor.close()
@@ -256,10 +264,12 @@ class Draft:
 
     One transaction would do the same, but DuckDB keeps no statistics of what a transaction has not yet committed, and
     queries on it take up to five times as long. A draft is committed statement by statement.
+    Core and marts are not in it: a run makes them in `analysts_file`, and a draft without one has none.
     """
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, analysts_file: Path | None = None) -> None:
         self.workspace = workspace
+        self.analysts_file = analysts_file
         self.connection: duckdb.DuckDBPyConnection | None = None
         self.is_published = False
 
@@ -280,8 +290,12 @@ class Draft:
             shutil.copyfile(source, draft)
         self.connection = connect(self.workspace, draft)
         define_pseudonym(self.connection, self.workspace.key())
+        for schema in ("core", "marts"):  # of a warehouse made when they were in it
+            self.connection.execute(f"drop schema if exists {schema} cascade")
         make_schemas(self.connection)
         self._refuse_older()
+        if self.analysts_file is not None:
+            put_in_reach(self.connection, self.analysts_file, self.workspace.current / FILE_NAME)
 
     def _refuse_older(self) -> None:
         """Pseudonyms used to be twice as long: beside those, today's would be other patients."""
@@ -306,6 +320,8 @@ class Draft:
         os.replace(self.workspace.draft_file, self.workspace.warehouse_file)
         self.is_published = True
         self.connection = connect(self.workspace, self.workspace.warehouse_file)
+        if self.analysts_file is not None:
+            put_in_reach(self.connection, self.analysts_file)
 
     def __exit__(self, *_: object) -> None:
         if self.connection is not None:
@@ -336,7 +352,7 @@ def _blob(octets: bytes) -> str:
 
 def make_schemas(connection: duckdb.DuckDBPyConnection) -> None:
     """Make schemas, ledger and raw tables where they are missing; a new instrument's items become columns."""
-    for schema in SCHEMAS:
+    for schema in SCHEMAS_OF_ROWS:
         connection.execute(f"create schema if not exists {schema}")
     for path in sorted([*(SQL / "raw").glob("*.sql"), *(SQL / "quarantine").glob("*.sql")]):
         connection.execute(path.read_text(encoding="utf-8"))
@@ -371,7 +387,7 @@ class WarehouseResource(ConfigurableResource):  # type: ignore[type-arg]
     root: str
 
     _draft: Draft | None = PrivateAttr(default=None)
-    _analysts_copy: AnalystsCopy | None = PrivateAttr(default=None)
+    _rows_of_views: RowsOfViews | None = PrivateAttr(default=None)
     _has_failed: bool = PrivateAttr(default=False)
 
     refusals: ClassVar[list[Refusal]] = []
@@ -391,15 +407,16 @@ class WarehouseResource(ConfigurableResource):  # type: ignore[type-arg]
         with (
             RunLock(workspace.lock_file),
             threadpool_limits(limits=1),
-            Draft(workspace) as draft,
-            AnalystsCopy(draft.open(), workspace.building) as analysts_copy,
+            folder_of_release(workspace.building) as building,
+            Draft(workspace, building / FILE_NAME) as draft,
+            RowsOfViews(draft.open()) as rows_of_views,
         ):
-            self._draft, self._analysts_copy, self._has_failed = draft, analysts_copy, False
+            self._draft, self._rows_of_views, self._has_failed = draft, rows_of_views, False
             try:
                 yield self
                 self.publish()
             finally:
-                self._draft = self._analysts_copy = None
+                self._draft = self._rows_of_views = None
 
     @contextmanager
     def step(self, name: str) -> Iterator[Warehouse]:
@@ -421,19 +438,21 @@ class WarehouseResource(ConfigurableResource):  # type: ignore[type-arg]
             refuse(self.workspace, refusal)
             WarehouseResource.refusals.append(refusal)
 
-    def copy_for_analysts(self, name: str) -> None:
-        """Have a table copied that no later step of the run changes."""
-        assert self._analysts_copy is not None
-        self._analysts_copy.add(name)
+    def write_rows_of(self, view: str) -> None:
+        """Have the rows of a view written that no later step of the run changes."""
+        assert self._rows_of_views is not None
+        self._rows_of_views.add(view)
 
-    def publish(self) -> dict[str, dict[str, Any]]:
-        """Make what the run did so far last: once, when everything is computed, before the release.
-
-        Returns rows and hash of the tables that are already copied for the analysts.
-        """
-        if self._draft is None or self._analysts_copy is None or self._has_failed or self._draft.is_published:
-            return {}
-        with self._draft.open().guarded("publish"):
-            copied = self._analysts_copy.finish()
+    def publish(self) -> None:
+        """Make what the run did so far last: once, when everything is computed, before the release."""
+        if self._draft is None or self._rows_of_views is None or self._has_failed or self._draft.is_published:
+            return
+        warehouse = self._draft.open()
+        with warehouse.guarded("publish"):
+            views = [name for (name,) in warehouse.rows(VIEWS_OF_RUN, {"catalog": CATALOG})]
+            self._rows_of_views.finish(views)
+            made = tables_of(warehouse, CATALOG)
+            for name in tables_of(warehouse, BEFORE):
+                if name not in made:  # a run of some steps only
+                    warehouse.execute(f"create table {CATALOG}.{name} as from {BEFORE}.{name}")
             self._draft.publish()
-        return copied

@@ -5,12 +5,14 @@ Paths and settings belong here. Reading the environment does not (that is `pipel
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from trust.disclosure import MINIMUM_CELL
@@ -233,3 +235,12 @@ def make_workspace(
     if not readme.exists():
         readme.write_text(FEEDS_README, encoding="utf-8")
     return workspace
+
+
+def current_manifest(workspace: Workspace) -> dict[str, Any] | None:
+    """The manifest of the release that `current` points to, or None where there is none."""
+    try:
+        manifest: dict[str, Any] = json.loads((workspace.current / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return manifest

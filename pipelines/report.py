@@ -18,10 +18,10 @@ from assets.contracts import UNIT_RULE
 from assets.inbox import Refusal, list_files, plan_inbox
 from assets.mappings import FEEDS, load_mappings
 from assets.refusals import REASON
-from assets.release import ACCOUNT, current_manifest
+from assets.release import ACCOUNT
 from assets.units import load_units, unknown_units
 from assets.warehouse import SQL, RunLock
-from assets.workspace import Workspace
+from assets.workspace import Workspace, current_manifest
 from pipelines.runs import ledger
 from trust.errors import RunInProgressError, SettingsError
 

@@ -16,10 +16,10 @@ import duckdb
 from assets.inbox import InboxPlan, Refusal, plan_inbox
 from assets.mappings import load_mappings
 from assets.refusals import refuse
-from assets.release import current_manifest, fingerprint
+from assets.release import fingerprint
 from assets.warehouse import Draft, RunLock, Warehouse, WarehouseResource, is_no_room
 from assets.withdrawal import Batch, allow_again, withdraw
-from assets.workspace import Workspace
+from assets.workspace import Workspace, current_manifest
 from pipelines.automation import JOB_NAME
 from pipelines.event_log import quick_event_log
 from trust.errors import MendError, NoRoomError, StorageError

@@ -33,7 +33,7 @@ other_scales as (
 ),
 
 settings as (
-    select * from core.settings
+    select * from staging.settings
 )
 
 select

@@ -190,7 +190,7 @@ declared as (
     select
         cast(regexp_extract(part, '(\d{4}-\d{2})', 1) || '-01' as date) as period_start,
         trim(regexp_replace(part, '^\s*\d{4}-\d{2}\s*:?', '')) as what,
-    from (select unnest(string_split(breaks, ';')) as part from core.settings)
+    from (select unnest(string_split(breaks, ';')) as part from staging.settings)
     where trim(part) <> ''
 ),
 

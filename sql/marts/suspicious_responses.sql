@@ -85,33 +85,39 @@ long_runs as (
     having count(*) >= 5 and count(*) = count(distinct clinic_id)
 ),
 
--- The scores may rest on some of the items: all answers of such files are looked at, and of no others.
+-- The scores may rest on some of the items: of responses that score best throughout, all answers are looked at.
 whole as (
-    select
-        answers.batch_id,
-        answers.response_id,
-        bool_and(answers.answer_value is not distinct from items.best_value) as is_best,
+    select answers.batch_id, answers.response_id
     from core.answers as answers
     semi join long_runs using (batch_id)
+    inner join best_scores using (response_id)
     inner join items using (item_id)
     group by all
+    having bool_and(answers.answer_value is not distinct from items.best_value)
 ),
 
-best_shares as (
-    select batch_id, count(*) as n_answered, count_if(is_best) as n_best
-    from whole
-    group by batch_id
+best_counts as (
+    select batch_id, count(*) as n_best from whole group by all
+),
+
+scored_counts as (
+    select batch_id, count(distinct response_id) as n_scored
+    from core.scores
+    semi join long_runs using (batch_id)
+    group by all
 ),
 
 -- Going by the other answers of the file, chance would bring such a run about in less than one of a hundred files.
 unlikely_runs as (
     select long_runs.batch_id, long_runs.run_number, long_runs.n_run
     from long_runs
-    inner join best_shares using (batch_id)
+    inner join best_counts using (batch_id)
+    inner join scored_counts using (batch_id)
     inner join runs using (batch_id, run_number)
-    inner join whole using (batch_id, response_id)
+    left join whole using (batch_id, response_id)
     group by all
-    having bool_and(whole.is_best) and any_value(n_answered * pow((n_best - n_run) / nullif(n_answered - n_run, 0), n_run)) < 0.01
+    having count(whole.response_id) = count(*)
+        and any_value(n_scored * pow((n_best - n_run) / nullif(n_scored - n_run, 0), n_run)) < 0.01
 ),
 
 suspicious as (

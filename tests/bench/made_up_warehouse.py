@@ -69,7 +69,7 @@ def made_up_warehouse(hospital: Hospital, marts: tuple[str, ...]) -> duckdb.Duck
         connection.register("given", frame)
         connection.execute(f"create table {name} as from given")
         connection.unregister("given")
-    connection.execute("create table core.settings as select '' primary_scale, 11 minimum_cell, '' hospital_name")
+    connection.execute("create table staging.settings as select '' primary_scale, 11 minimum_cell, '' hospital_name")
     for feed, query in STAGED.items():
         given = getattr(hospital, feed)
         connection.register("given", given[USED[feed]] if feed in USED else given)

@@ -29,6 +29,7 @@ def open_in_memory(workspace: Workspace) -> Warehouse:
     define_pseudonym(connection, workspace.key())
     load_extensions(connection)
     make_schemas(connection)
+    connection.execute("create schema core; create schema marts")  # in a run these are in the analysts' file
     return Warehouse(connection, workspace)
 
 
@@ -45,12 +46,12 @@ def receive(warehouse: Warehouse, names: Sequence[str]) -> dict[str, Staged]:
 def build_tables(warehouse: Warehouse, schemas: Sequence[str] = ("core", "marts")) -> None:
     """Build what SQL makes of staging: core, and the marts that need no estimate."""
     for name, frame in (
-        ("strategies", strategies_frame()),
-        ("instruments", instruments_frame()),
-        ("items", items_frame()),
-        ("settings", settings_frame(warehouse)),
+        ("core.strategies", strategies_frame()),
+        ("core.instruments", instruments_frame()),
+        ("core.items", items_frame()),
+        ("staging.settings", settings_frame(warehouse)),
     ):
-        warehouse.write_frame(f"core.{name}", frame)
+        warehouse.write_frame(name, frame)
     wanted = {model.name: model for schema in schemas for model in models(schema)}
     order = TopologicalSorter({name: set(model.dependencies) & set(wanted) for name, model in wanted.items()})
     for name in order.static_order():
