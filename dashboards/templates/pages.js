@@ -4,9 +4,25 @@
 
   function draw(holder) {
     var figure = JSON.parse(document.getElementById(holder.id + "-figure").textContent);
-    return Plotly.newPlot(holder, figure.data, figure.layout, figure.config).then(function () {
+    return Plotly.newPlot(holder, figure.data, figure.layout, figure.config).then(fitLabels).then(function () {
       holder.setAttribute("data-drawn", "yes");
     });
+  }
+
+  // Words beside a mark are as wide as the reader's font makes them: those that leave the chart become smaller.
+  function fitLabels(holder) {
+    var frame = holder.getBoundingClientRect();
+    var sizes = {};
+    holder.querySelectorAll(".annotation").forEach(function (label) {
+      var box = label.querySelector(".annotation-text").getBoundingClientRect();
+      var room = box.width - Math.max(0, frame.left - box.left) - Math.max(0, box.right - frame.right) - 2;
+      if (room < box.width - 2) {
+        var index = label.getAttribute("data-index");
+        var size = holder.layout.annotations[index].font.size;
+        sizes["annotations[" + index + "].font.size"] = Math.floor((10 * size * room) / box.width) / 10;
+      }
+    });
+    return Object.keys(sizes).length ? Plotly.relayout(holder, sizes) : holder;
   }
 
   // A4 less its margins and those of a panel, in CSS pixels.

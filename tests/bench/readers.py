@@ -31,7 +31,7 @@ from pathlib import Path
 from assets.inbox import look_at
 from assets.mappings import FeedMapping
 from assets.raw import take_in
-from assets.warehouse import Warehouse, connect, define_pseudonym, load_encodings, make_schemas
+from assets.warehouse import Warehouse, connect, define_pseudonym, make_schemas
 from assets.workspace import make_workspace
 workspace = make_workspace(Path(sys.argv[1]))
 prefix, name = ("item.", "fhir") if sys.argv[3] == "read_ndjson" else ("", "csv")
@@ -41,7 +41,6 @@ items = {item: prefix + item for item in [f"wfpts5_{n}" for n in range(1, 6)]}
 mapping = FeedMapping("bench", "responses", "*", format=name, columns=columns, items=items)
 connection = connect(workspace, workspace.warehouse_file)
 define_pseudonym(connection, workspace.key())
-load_encodings(connection)
 make_schemas(connection)
 print(take_in(Warehouse(connection, workspace), look_at(Path(sys.argv[2]), mapping)))
 connection.close()
