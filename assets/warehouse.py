@@ -255,7 +255,7 @@ def connect(workspace: Workspace, file: Path) -> duckdb.DuckDBPyConnection:
     connection.execute("set checkpoint_threshold = '1TB'")
     # a large file arrives in parts of uneven size: putting all of them together at once takes as long as writing them
     connection.execute("set max_vacuum_tasks = 1")
-    load_extensions(connection)
+    encrypt_spills(connection)
     return connection
 
 
@@ -360,18 +360,17 @@ def make_schemas(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"alter table raw.responses add column if not exists {column} varchar")
 
 
-def load_extensions(connection: duckdb.DuckDBPyConnection) -> None:
-    """Load DuckDB's extensions from their Python packages, without a download.
+def encrypt_spills(connection: duckdb.DuckDBPyConnection) -> None:
+    """What DuckDB has no room for in memory goes to disk under a key that ends with the process.
 
-    `encodings` reads text that is not UTF-8. `httpfs` brings encryption: what DuckDB has no room for in memory goes to
-    disk under a key that ends with the process. Its way into the network is closed.
+    Encryption is in its extension `httpfs`, here from its Python package, without a download. Its way into the network
+    is closed.
     """
-    for name in ("encodings", "httpfs"):
-        spec = find_spec(f"duckdb_extension_{name}")
-        if spec is None or spec.origin is None:
-            raise MendError(f"the package duckdb-extension-{name} is missing", remedy="install the program again")
-        extension = next(Path(spec.origin).parent.rglob(f"{name}.duckdb_extension"))
-        connection.execute(f"load '{extension}'")
+    spec = find_spec("duckdb_extension_httpfs")
+    if spec is None or spec.origin is None:
+        raise MendError("the package duckdb-extension-httpfs is missing", remedy="install the program again")
+    extension = next(Path(spec.origin).parent.rglob("httpfs.duckdb_extension"))
+    connection.execute(f"load '{extension}'")
     connection.execute("set disabled_filesystems = 'HTTPFileSystem,S3FileSystem,HuggingFaceFileSystem'")
     connection.execute("set temp_file_encryption = true")
 

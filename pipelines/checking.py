@@ -19,7 +19,7 @@ from assets.raw import take_in
 from assets.readers import READERS
 from assets.readers.door import Source
 from assets.staging import stage
-from assets.warehouse import Warehouse, define_pseudonym, load_extensions, make_schemas
+from assets.warehouse import Warehouse, define_pseudonym, encrypt_spills, make_schemas
 from assets.workspace import KEY_BYTES, Workspace
 from pipelines.runs import ledger
 from trust.errors import BadInputError, MendError
@@ -87,7 +87,7 @@ def _check_file(workspace: Workspace, path: Path, known: frozenset[str]) -> Chec
     try:
         connection.execute("set enable_progress_bar = false")
         define_pseudonym(connection, workspace.key() if known else secrets.token_bytes(KEY_BYTES))
-        load_extensions(connection)
+        encrypt_spills(connection)
         make_schemas(connection)
         warehouse = Warehouse(connection, workspace)
         with warehouse.guarded(path.name):

@@ -13,15 +13,13 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
 
-from assets.encodings import UTF_8, WINDOWS_1252
+from assets.encodings import UTF_8
 from assets.inbox import InboxFile
 from assets.readers.door import Source
 from trust.errors import BadInputError
 
 DELIMITERS = ",;\t|"
 HEADER_BYTES = 1 << 20
-DUCKDB_ENCODING = {UTF_8: "utf-8", WINDOWS_1252: "CP1252"}
-"""Encodings that DuckDB decodes by itself, and rightly."""
 
 
 def read_csv(file: InboxFile) -> Source:
@@ -36,7 +34,7 @@ def delimited(file: InboxFile, columns: dict[str, str], width: int, delimiter: s
     `columns` are expressions over those positions: positional names keep any header text out of the SQL.
     """
     options = "all_varchar = true, auto_detect = false, delim = $delimiter, quote = '\"', escape = '\"', "
-    options += "columns = $columns, encoding = $encoding, strict_mode = true"
+    options += "columns = $columns, strict_mode = true"
     if n_header_records == 1:
         table = f"read_csv($path, {options}, header = true)"
     else:  # a header may hold line breaks: records are left out, not lines
@@ -49,9 +47,8 @@ def delimited(file: InboxFile, columns: dict[str, str], width: int, delimiter: s
         parameters={
             "columns": {f"c{position}": "VARCHAR" for position in range(width)},
             "delimiter": delimiter,
-            "encoding": DUCKDB_ENCODING.get(file.encoding, "utf-8"),
         },
-        transcoded_from="" if file.encoding in DUCKDB_ENCODING else file.encoding,
+        transcoded_from="" if file.encoding == UTF_8 else file.encoding,
     )
 
 

@@ -78,7 +78,7 @@ def arrive(warehouse: Warehouse, file: InboxFile, source: Source) -> int:
     Its columns are `row_number` (from 1), those of the feed, and `set_aside_rule`: null, or the rule by which a row
     stays outside. Text stays as received. Records' identifiers are replaced by their HMAC while DuckDB reads. People's
     are replaced once for each person: until the view is read they are in memory as received, in a database that has no
-    file, and what DuckDB has no room for in memory it encrypts (`assets.warehouse.load_extensions`).
+    file, and what DuckDB has no room for in memory it encrypts (`assets.warehouse.encrypt_spills`).
     Raises BadInputError naming file, row and column.
     """
     _check_columns(file, source)
@@ -154,7 +154,7 @@ def _fill_from_rows(warehouse: Warehouse, source: Source, table: str, selected: 
 def _readable_path(path: Path, encoding: str) -> Iterator[str]:
     """A path from which DuckDB reads UTF-8: the file itself, or a pipe into which its text is put as UTF-8.
 
-    DuckDB reads UTF-8 and Windows-1252 by itself. A pipe, because no file may hold an identifier.
+    A pipe, because no file may hold an identifier. DuckDB's own extension for encodings takes a second to open, always.
     """
     if not encoding:
         yield str(path)

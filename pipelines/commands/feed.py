@@ -97,7 +97,7 @@ def _look(place: Workspace, path: Path, given: Path | None) -> tuple[InboxFile, 
     from assets.readers.fhir import read_fhir_beside
     from assets.readers.recognise import recognise
     from assets.readers.redcap import dictionary
-    from assets.warehouse import Warehouse, load_extensions
+    from assets.warehouse import Warehouse, encrypt_spills
 
     seen = recognise(path)
     as_read = source = READERS[seen.mapping.format](seen)
@@ -113,7 +113,7 @@ def _look(place: Workspace, path: Path, given: Path | None) -> tuple[InboxFile, 
     connection = duckdb.connect()
     try:
         connection.execute("set enable_progress_bar = false")
-        load_extensions(connection)
+        encrypt_spills(connection)
         warehouse = Warehouse(connection, place)
         with warehouse.guarded(path.name):
             columns = profile(warehouse, seen, source)

@@ -18,7 +18,7 @@ from assets.raw import take_in
 from assets.registry import instruments_frame, items_frame, settings_frame, strategies_frame
 from assets.sql_models import SqlModel, build, models
 from assets.staging import Staged, stage
-from assets.warehouse import Warehouse, define_pseudonym, load_extensions, make_schemas
+from assets.warehouse import Warehouse, define_pseudonym, make_schemas
 from assets.workspace import Workspace
 
 
@@ -27,7 +27,6 @@ def open_in_memory(workspace: Workspace) -> Warehouse:
     connection = duckdb.connect(config={"threads": 1})
     connection.execute("set timezone = 'UTC'")
     define_pseudonym(connection, workspace.key())
-    load_extensions(connection)
     make_schemas(connection)
     connection.execute("create schema core; create schema marts")  # in a run these are in the analysts' file
     return Warehouse(connection, workspace)

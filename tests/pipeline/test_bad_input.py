@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
@@ -20,12 +21,13 @@ import pytest
 from assets.inbox import look_at
 from assets.mappings import choose_mapping, load_mappings
 from assets.raw import take_in
-from assets.warehouse import Warehouse, define_pseudonym, load_extensions, make_schemas
+from assets.warehouse import Warehouse, define_pseudonym, make_schemas
 from assets.workspace import Workspace
 from pipelines.automation import JOB_NAME
 from pipelines.definitions import build
-from pipelines.runs import Ledger, ledger, run
-from tests.pipeline.conftest import Ran, mend, new_workspace, query
+from pipelines.runs import Ledger, RunOutcome, ledger, run
+from tests.pipeline.conftest import mend, new_workspace, query
+from tests.pipeline.in_memory import open_in_memory, receive
 from trust.errors import BadInputError, MendError, NoRoomError
 
 VISITS = "visit_id,patient_id,provider_id,clinic_id,visit_date,age_band,expectations_agreed\n"
@@ -84,48 +86,71 @@ def small(small_ran: Workspace, tmp_path: Path) -> Workspace:
     return Workspace(tmp_path / "hospital")
 
 
-@pytest.mark.parametrize(
-    ("spoil", "said"),
-    [
-        (write_png, "a PNG picture"),
-        (write_without_column, "no column 'clinic_id'"),
-        (write_truncated, "line 3"),
-        (write_open_quote, "quotation mark"),
-        (write_empty, "the file is empty"),
-        (write_no_text, "neither UTF-8, UTF-16, Windows-1252 nor Mac-Roman"),
-        (write_header_twice, "more than once"),
-        (write_mostly_broken, "visit_date_readable"),
-    ],
-)
-def test_a_file_that_cannot_be_taken_in_is_refused_and_the_run_goes_on(
-    spoil: Callable[[Path], None], said: str, small: Workspace
-) -> None:
-    known = ledger(small)
-    bad = small.inbox / "visits-bad.csv"
-    spoil(bad)
-    content = bad.read_bytes()
-    (small.inbox / "visits-a-good.csv").write_text(VISITS + GOOD_VISIT)
+SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
+    "visits-png.csv": (write_png, "a PNG picture"),
+    "visits-column.csv": (write_without_column, "no column 'clinic_id'"),
+    "visits-truncated.csv": (write_truncated, "line 3"),
+    "visits-quote.csv": (write_open_quote, "quotation mark"),
+    "visits-empty.csv": (write_empty, "the file is empty"),
+    "visits-no-text.csv": (write_no_text, "neither UTF-8, UTF-16, Windows-1252 nor Mac-Roman"),
+    "visits-twice.csv": (write_header_twice, "more than once"),
+    "visits-broken.csv": (write_mostly_broken, "visit_date_readable"),
+}
+"""Files that cannot be taken in, and what their refusal says."""
 
-    outcome = run(small)
 
-    (refusal,) = outcome.refused
-    assert refusal.path == bad
-    assert outcome.n_taken_in == 1
-    assert not bad.exists()
-    assert (small.refused / "visits-bad.csv").read_bytes() == content
-    reason = (small.refused / "visits-bad.csv.reason.txt").read_text()
+@dataclass(frozen=True)
+class Refusing:
+    """A run of one good file among all the spoilt ones."""
+
+    workspace: Workspace
+    outcome: RunOutcome
+    n_known_before: int
+    contents: dict[str, bytes]
+
+
+@pytest.fixture(scope="module")
+def refusing(small_ran: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Refusing:
+    workspace = Workspace(tmp_path_factory.mktemp("refusing") / "hospital")
+    shutil.copytree(small_ran.root, workspace.root, symlinks=True)
+    for name, (spoil, _) in SPOILT.items():
+        spoil(workspace.inbox / name)
+    contents = {name: (workspace.inbox / name).read_bytes() for name in SPOILT}
+    (workspace.inbox / "visits-a-good.csv").write_text(VISITS + GOOD_VISIT)
+    # the reason is written first: what a kill leaves is a reason without its file, and the file in the inbox
+    workspace.refused.mkdir()
+    (workspace.refused / "visits-truncated.csv.reason.txt").write_text("half a rea")
+    n_known_before = len(ledger(workspace).taken_in)
+    return Refusing(workspace, run(workspace), n_known_before, contents)
+
+
+@pytest.mark.parametrize("name", SPOILT)
+def test_a_file_that_cannot_be_taken_in_is_refused_with_one_message(name: str, refusing: Refusing) -> None:
+    workspace = refusing.workspace
+    (refusal,) = (refusal for refusal in refusing.outcome.refused if refusal.path.name == name)
+    assert refusal.path == workspace.inbox / name
+    assert not refusal.path.exists()
+    assert (workspace.refused / name).read_bytes() == refusing.contents[name]
+    reason = (workspace.refused / f"{name}.reason.txt").read_text()
     for text in (str(refusal.error), reason):
-        assert said in text
-        assert "visits-bad.csv" in text
+        assert SPOILT[name][1] in text
+        assert name in text
         assert "What to do:" in text
         assert SECRET not in text
-    assert len(ledger(small).taken_in) == len(known.taken_in) + 1
-    assert query(small, "select sum(n_read), sum(n_kept) from core.batches") == [(2, 2)]
-    with duckdb.connect(str(small.warehouse_file), read_only=True) as connection:
+
+
+def test_a_run_goes_on_without_the_files_it_refuses(refusing: Refusing) -> None:
+    workspace, outcome = refusing.workspace, refusing.outcome
+    assert sorted(refusal.path.name for refusal in outcome.refused) == sorted(SPOILT)
+    assert len(list(workspace.refused.iterdir())) == 2 * len(SPOILT)
+    assert outcome.n_taken_in == 1
+    assert len(ledger(workspace).taken_in) == refusing.n_known_before + 1
+    assert query(workspace, "select sum(n_read), sum(n_kept) from core.batches") == [(2, 2)]
+    with duckdb.connect(str(workspace.warehouse_file), read_only=True) as connection:
         assert connection.execute("select batch_number from raw.batches order by 1").fetchall() == [(1,), (2,)]
         assert connection.execute("select count(*) from quarantine.rows").fetchall() == [(0,)]
         assert connection.execute("select count(*) from raw.visits").fetchall() == [(2,)]
-    again = run(small)
+    again = run(workspace)
     assert (again.release_id, again.refused) == (None, ())
 
 
@@ -145,25 +170,15 @@ def test_a_refused_file_alone_changes_nothing_else(small: Workspace) -> None:
     ]
 
 
-def test_a_refused_file_is_taken_in_once_it_is_right(small: Workspace) -> None:
-    known = ledger(small)
-    write_mostly_broken(small.inbox / "visits-bad.csv")
-    assert len(run(small).refused) == 1
+def test_a_refused_file_is_taken_in_once_it_is_right(refusing: Refusing, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "hospital")
+    shutil.copytree(refusing.workspace.root, workspace.root, symlinks=True)
     rows = [f"W{number},P{number},D1,North,2025-03-04,,\n" for number in range(90)]
-    (small.inbox / "visits-bad.csv").write_text(VISITS + "".join(rows))
-    outcome = run(small)
+    (workspace.inbox / "visits-broken.csv").write_text(VISITS + "".join(rows))
+    outcome = run(workspace)
     assert (outcome.n_taken_in, outcome.refused) == (1, ())
-    assert len(ledger(small).taken_in) == len(known.taken_in) + 1
-
-
-def test_killed_between_reason_and_move_the_next_run_refuses_again(small: Workspace) -> None:
-    """The reason is written first: what a kill leaves is a reason without its file, and the file in the inbox."""
-    small.refused.mkdir()
-    (small.refused / "visits-bad.csv.reason.txt").write_text("half a rea")
-    write_truncated(small.inbox / "visits-bad.csv")
-    assert len(run(small).refused) == 1
-    assert "line 3" in (small.refused / "visits-bad.csv.reason.txt").read_text()
-    assert len(list(small.refused.iterdir())) == 2
+    assert len(ledger(workspace).taken_in) == refusing.n_known_before + 2
+    assert query(workspace, "select count(*) from core.visits") == [(92,)]
 
 
 def test_the_command_ends_with_3_one_message_and_the_release_of_the_others(small: Workspace) -> None:
@@ -258,7 +273,6 @@ def test_a_file_being_written_while_it_is_read_is_not_taken_in(tmp_path: Path) -
         still_open.write(GOOD_VISIT.replace("V1", "V2"))
     connection = duckdb.connect()
     define_pseudonym(connection, bytes(32))
-    load_extensions(connection)
     make_schemas(connection)
     warehouse = Warehouse(connection, workspace)
     with pytest.raises(BadInputError, match="changed while it was being read"):
@@ -333,7 +347,7 @@ def test_every_error_of_ours_has_its_own_exit_code() -> None:
     assert MendError.exit_code not in codes
 
 
-def test_windows_1252_byte_order_mark_quoted_newlines_and_line_ends_read_alike(tmp_path: Path, ran: Ran) -> None:
+def test_windows_1252_byte_order_mark_quoted_newlines_and_line_ends_read_alike(tmp_path: Path) -> None:
     header = "visit_id,patient_id,clinic_id,visit_date,age_band\r\n"
     body = 'V1,P1,"Café ‘Nord’\r\nWest",2025-03-04,\r\nV2,P2,Süd,2025-03-05,18-34\r\n'
     texts = {
@@ -348,12 +362,14 @@ def test_windows_1252_byte_order_mark_quoted_newlines_and_line_ends_read_alike(t
             + "".join(f"  {column}: {column}\n" for column in header.strip().split(","))
         )
         (workspace.inbox / "visits.csv").write_bytes(content)
-        run(workspace)
-        found = query(workspace, "select clinic_id, age_band from core.visits order by visit_date")
+        warehouse = open_in_memory(workspace)
+        assert receive(warehouse, ["visits.csv"])["visits"].n_kept == 2
+        found = warehouse.rows("select clinic_id, age_band from staging.visits order by visit_date")
         assert [(clinic.replace("\r\n", "\n"), band) for clinic, band in found] == [
             ("Café ‘Nord’\nWest", None),
             ("Süd", "18-34"),
         ]
+        warehouse.connection.close()
 
 
 def test_a_disk_that_fills_while_the_warehouse_is_copied_is_left_as_it_was(

@@ -27,7 +27,7 @@ from assets.readers.door import Source, fill, quoted_name
 from assets.readers.recognise import recognise
 from assets.registry import items_frame
 from assets.staging import stage
-from assets.warehouse import SQL, Warehouse, define_pseudonym, load_extensions, make_schemas
+from assets.warehouse import SQL, Warehouse, define_pseudonym, make_schemas
 from assets.workspace import Workspace, make_workspace
 from pipelines.cli import app
 from pipelines.runs import run
@@ -44,8 +44,8 @@ def open_warehouse(workspace: Workspace) -> Warehouse:
     connection = duckdb.connect()
     connection.execute("set enable_progress_bar = false")
     define_pseudonym(connection, KEY)
-    load_extensions(connection)
     make_schemas(connection)
+    connection.execute("create schema core")  # in a run it is in the analysts' file
     return Warehouse(connection, workspace)
 
 

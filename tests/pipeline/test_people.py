@@ -10,7 +10,7 @@ import pytest
 from assets.inbox import look_at
 from assets.mappings import choose_mapping, load_mappings
 from assets.raw import take_in
-from assets.warehouse import Warehouse, connect, load_extensions
+from assets.warehouse import Warehouse, connect, encrypt_spills
 from tests.pipeline.conftest import new_workspace
 from tests.pipeline.in_memory import open_in_memory
 from trust.pseudonym import pseudonym
@@ -49,6 +49,6 @@ def test_what_does_not_fit_in_memory_goes_to_disk_encrypted(tmp_path: Path) -> N
 
 def test_the_extension_that_encrypts_does_not_reach_the_network(tmp_path: Path) -> None:
     connection = duckdb.connect()
-    load_extensions(connection)
+    encrypt_spills(connection)
     with pytest.raises(duckdb.Error, match="disabled"):
         Warehouse(connection, new_workspace(tmp_path / "hospital")).rows("from read_csv('http://127.0.0.1:9/a.csv')")
