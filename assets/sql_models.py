@@ -24,7 +24,7 @@ from assets.workspace import current_manifest
 INCREMENTAL = frozenset({"core.scores"})
 """Tables that begin with what the current release has and take only what is new; others are made anew."""
 
-VIEWS = frozenset({"core.visits", "core.answers", "core.response_history"})
+VIEWS = frozenset({"core.visits", "core.response_history"})
 """Tables that are staging seen otherwise, row for row: while a run works they are queries, in its release rows."""
 
 STOPS_THE_RUN = "-- Stops the run."

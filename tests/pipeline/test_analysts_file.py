@@ -122,7 +122,7 @@ def test_a_run_of_some_steps_releases_the_tables_of_the_others_as_they_were(copy
     first = (copy_of_ran.current / "manifest.json").read_text()
     settings = copy_of_ran.settings_file.read_text()
     copy_of_ran.settings_file.write_text(settings.replace('"Test hospital"', '"Renamed hospital"'))
-    rebuild(copy_of_ran, "core/answers", "marts/commitment_ledger")
+    rebuild(copy_of_ran, "core/visits", "marts/commitment_ledger")
     manifest = json.loads((copy_of_ran.current / "manifest.json").read_text())
     assert manifest["fingerprint"] != json.loads(first)["fingerprint"]
     assert manifest["tables"] == json.loads(first)["tables"]
