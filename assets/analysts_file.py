@@ -126,15 +126,20 @@ class RowsOfViews:
     def _write(self, name: str) -> None:
         self._beside.execute(f"create table {CATALOG}.{_rows_name(name)} as from {name}")
 
-    def finish(self, names: Sequence[str]) -> None:
-        """Put tables in the place of these views, or raise what went wrong; rows not asked for before are written."""
-        for name in names:
+    def finish(self, views: Sequence[str]) -> None:
+        """Put tables in the place of the run's views, or raise what went wrong; rows nobody asked for are written."""
+        for name in views:
             if name not in self._written:
                 self.add(name)
-        for name in names:
-            self._written[name].result()
-            self._warehouse.execute(f"drop view {CATALOG}.{name}")
+        for name, written in self._written.items():
+            written.result()
+            if name in views:  # else the current release has the rows, and this run no view
+                self._warehouse.execute(f"drop view {CATALOG}.{name}")
             self._warehouse.execute(f"alter table {CATALOG}.{_rows_name(name)} rename to {name.split('.')[1]}")
+        self.close()
+
+    def close(self) -> None:
+        """Let go of everything, whether or not it is written."""
         self._open.close()
 
     def _stop(self) -> None:
@@ -145,7 +150,7 @@ class RowsOfViews:
             self._beside.connection.interrupt()
 
     def __exit__(self, *_: object) -> None:
-        self._open.close()
+        self.close()
 
 
 def _rows_name(name: str) -> str:

@@ -19,10 +19,10 @@ from typing import Any
 import dagster as dg
 import duckdb
 import pandas as pd
-import yaml
 
 from assets.analysts_file import CATALOG, attached, hash_of_rows, out_of_reach, tables_of
-from assets.sql_models import INCREMENTAL, models
+from assets.dictionary import column_words, sentences
+from assets.sql_models import INCREMENTAL
 from assets.warehouse import SQL, Warehouse, WarehouseResource
 from assets.workspace import Workspace, current_manifest
 from trust.disclosure import RULES, suppress_all
@@ -89,9 +89,6 @@ def fingerprint(workspace: Workspace, batch_ids: Sequence[str], withdrawn: Seque
 
 def _comments(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
     """Write what every table and column means into the database itself."""
-    words = yaml.safe_load((SQL / "columns.yml").read_text(encoding="utf-8"))
-    sentences = dict(words.get("tables", {}))
-    sentences |= {model.name: model.sentence for schema in ("core", "marts") for model in models(schema)}
     columns = connection.execute(
         "select table_schema, table_name, column_name from information_schema.columns "
         "where table_catalog = $catalog order by all",
@@ -99,10 +96,12 @@ def _comments(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
     ).fetchall()
     connection.execute("begin")  # else each of a thousand sentences waits for the disk
     for schema, table in sorted({(schema, table) for schema, table, _ in columns}):
-        connection.execute(f"comment on table {catalog}.{schema}.{table} is {_quoted(sentences[f'{schema}.{table}'])}")
+        connection.execute(
+            f"comment on table {catalog}.{schema}.{table} is {_quoted(sentences()[f'{schema}.{table}'])}"
+        )
     for schema, table, column in columns:
         connection.execute(
-            f'comment on column {catalog}.{schema}.{table}."{column}" is {_quoted(words["columns"][column])}'
+            f'comment on column {catalog}.{schema}.{table}."{column}" is {_quoted(column_words()[column])}'
         )
     connection.execute("commit")
 
@@ -284,6 +283,8 @@ def release_asset(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
         description="One immutable publication: analysts.duckdb, leaders.duckdb, site and manifest.",
     )
     def release(warehouse: WarehouseResource) -> dg.MaterializeResult[Any]:
+        with warehouse.step("release.tables"):
+            warehouse.complete_analysts_file()
         warehouse.publish()
         with warehouse.step("release") as open_warehouse:
             release_id = publish(open_warehouse)

@@ -23,6 +23,7 @@ from pydantic import PrivateAttr
 from threadpoolctl import threadpool_limits
 
 from assets.analysts_file import BEFORE, CATALOG, FILE_NAME, RowsOfViews, folder_of_release, put_in_reach, tables_of
+from assets.dictionary import SQL, sentences
 from assets.inbox import Refusal
 from assets.mappings import FEEDS, ITEM_IDS
 from assets.refusals import refuse
@@ -30,7 +31,6 @@ from assets.workspace import Workspace
 from trust.errors import MendError, NoRoomError, RunInProgressError, SettingsError
 from trust.pseudonym import BLANKS, DIGITS, pads
 
-SQL = Path(__file__).resolve().parents[1] / "sql"
 SCHEMAS_OF_ROWS = ("raw", "staging", "quarantine")
 SCHEMAS = (*SCHEMAS_OF_ROWS, "core", "marts")
 MEMORY_LIMIT = "2800MB"
@@ -446,12 +446,20 @@ class WarehouseResource(ConfigurableResource):  # type: ignore[type-arg]
         """Make what the run did so far last: once, when everything is computed, before the release."""
         if self._draft is None or self._rows_of_views is None or self._has_failed or self._draft.is_published:
             return
-        warehouse = self._draft.open()
-        with warehouse.guarded("publish"):
-            views = [name for (name,) in warehouse.rows(VIEWS_OF_RUN, {"catalog": CATALOG})]
-            self._rows_of_views.finish(views)
-            made = tables_of(warehouse, CATALOG)
-            for name in tables_of(warehouse, BEFORE):
-                if name not in made:  # a run of some steps only
-                    warehouse.execute(f"create table {CATALOG}.{name} as from {BEFORE}.{name}")
+        self._rows_of_views.close()
+        with self._draft.open().guarded("publish"):
             self._draft.publish()
+
+    def complete_analysts_file(self) -> None:
+        """Make the analysts' file whole: rows for views, and from the current release what this run did not make.
+
+        Not what another version of the program made and this one does not know.
+        """
+        assert self._draft is not None
+        assert self._rows_of_views is not None
+        warehouse = self._draft.open()
+        self._rows_of_views.finish([name for (name,) in warehouse.rows(VIEWS_OF_RUN, {"catalog": CATALOG})])
+        made = tables_of(warehouse, CATALOG)
+        for name in tables_of(warehouse, BEFORE):
+            if name not in made and name in sentences():
+                warehouse.execute(f"create table {CATALOG}.{name} as from {BEFORE}.{name}")

@@ -119,10 +119,12 @@ def rebuild(workspace: Workspace, *keys: str) -> None:
 
 def test_a_run_of_some_steps_releases_the_tables_of_the_others_as_they_were(copy_of_ran: Workspace) -> None:
     before = released_tables(copy_of_ran)
+    with duckdb.connect(str(copy_of_ran.current / FILE_NAME)) as release:
+        release.execute("create table marts.of_another_version as select 1 as n")
     first = (copy_of_ran.current / "manifest.json").read_text()
     settings = copy_of_ran.settings_file.read_text()
     copy_of_ran.settings_file.write_text(settings.replace('"Test hospital"', '"Renamed hospital"'))
-    rebuild(copy_of_ran, "core/visits", "marts/commitment_ledger")
+    rebuild(copy_of_ran, "core/response_history", "marts/strategy_effects", "marts/strategy_effect_paths")
     manifest = json.loads((copy_of_ran.current / "manifest.json").read_text())
     assert manifest["fingerprint"] != json.loads(first)["fingerprint"]
     assert manifest["tables"] == json.loads(first)["tables"]
