@@ -719,10 +719,12 @@ def to_decide(marts: Marts, head: Headline, clinics: DataFrame) -> tuple[str, ..
                 f"Review \u201c{names[strategy_id]}\u201d: trust ended {signed(row['estimate'])} "
                 f"{interval(row['low'], row['high'])} points against what it would have been."
             )
-    for clinic in _falling(clinics)[:1]:
+    falling = _falling(clinics)
+    if falling:
+        whose = "its score is" if len(falling) == 1 else "their scores are"
         found.append(
-            f"Ask {clinic} what changed: its score is falling by more than its usual ups and downs. "
-            + low_clinics(marts, clinics, [clinic], "last_quarter")
+            f"Ask {listing(falling)} what changed: {whose} falling by more than the usual ups and downs. "
+            + low_clinics(marts, clinics, falling, "last_quarter")
         )
     for strategy_id in on_record:
         row, _ = about_strategy.summary(marts, strategy_id)

@@ -20,6 +20,8 @@ from pandas import DataFrame
 from dashboards import theme, words
 from dashboards.cells import csv_text, rows
 from dashboards.contents import strategies as about_strategy
+from dashboards.contents.overview import clinic_table, to_decide
+from dashboards.headline import headline
 from dashboards.marts import COLUMNS, Marts
 from dashboards.pages import all_pages
 from dashboards.parts import About, Chart, Page, Section
@@ -623,3 +625,15 @@ def test_a_break_of_the_table_parts_the_organisations_line_and_no_other_clinics(
     marts = Marts.of(given, frames.about())
     assert marts.breaks() == []
     assert marts.breaks("clinic", "Emergency") == [(pd.Timestamp("2026-02-01"), "By text message.")]
+
+
+def test_every_falling_clinic_is_asked_what_changed() -> None:
+    marts = Marts.of(frames.full(), frames.about())
+    clinics = clinic_table(marts)
+    two = clinics["unit_id"].isin(["Emergency", "Cardiology"])
+    clinics["course"] = clinics["course"].mask(two, "falling")
+    asked = [text for text in to_decide(marts, headline(marts), clinics) if text.startswith("Ask ")]
+    assert len(asked) == 1
+    assert "Ask Cardiology and Emergency what changed: their scores are falling" in asked[0]
+    assert "Cardiology by" in asked[0]
+    assert "Emergency by" in asked[0]
