@@ -154,7 +154,7 @@ def _duplicates() -> str:
         candidates as (
             select
                 current_rows.batch_id, current_rows.batch_number, current_rows.row_number, current_rows.answered_at,
-                current_rows.visit_id, coalesce(current_rows.patient_id, '') as patient_id, asked.item_ids,
+                current_rows.visit_id, current_rows.patient_id, asked.item_ids,
                 {n_answered} as n_answered,
             from current_rows
             semi join several using (visit_id)

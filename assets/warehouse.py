@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 from assets.analysts_file import BEFORE, CATALOG, FILE_NAME, RowsOfViews, folder_of_release, put_in_reach, tables_of
 from assets.dictionary import SQL, sentences
 from assets.inbox import Refusal
-from assets.mappings import FEEDS, ITEM_IDS
+from assets.mappings import FEEDS, IDENTIFIERS, ITEM_IDS
 from assets.refusals import refuse
 from assets.workspace import Workspace
 from trust.errors import MendError, NoRoomError, RunInProgressError, SettingsError
@@ -298,14 +298,14 @@ class Draft:
             put_in_reach(self.connection, self.analysts_file, self.workspace.current / FILE_NAME)
 
     def _refuse_older(self) -> None:
-        """Pseudonyms used to be twice as long: beside those, today's would be other patients."""
-        for table, column in (("visits", "visit_id"), ("responses", "response_id")):
-            if self.open().rows(f"select 1 from raw.{table} where length({column}) > {DIGITS} limit 1"):
-                raise SettingsError(
-                    "this workspace was made by an earlier version, whose pseudonyms were longer",
-                    place=str(self.workspace.root),
-                    remedy="make a new workspace, copy `key`, `mend.toml`, `feeds` and the inbox into it, and run",
-                )
+        """Pseudonyms used to be text, before that longer text: beside those, today's would be other patients."""
+        kind = self.open().value("select typeof(any_value(visit_id)) from raw.visits")
+        if kind != "UUID":
+            raise SettingsError(
+                "this workspace was made by an earlier version, whose pseudonyms were text",
+                place=str(self.workspace.root),
+                remedy="make a new workspace, copy `key`, `mend.toml`, `feeds` and the inbox into it, and run",
+            )
 
     def open(self) -> Warehouse:
         """The draft; once published, the warehouse."""
@@ -335,14 +335,14 @@ class Draft:
 
 
 def define_pseudonym(connection: duckdb.DuckDBPyConnection, key: bytes) -> None:
-    """Define `pseudonym(text)`: as `trust.pseudonym` makes it, inside DuckDB; blank stays null."""
+    """Define `pseudonym(text)`: as `trust.pseudonym` makes it, inside DuckDB, a UUID; blank stays null."""
     inner, outer = (_blob(pad) for pad in pads(key))
     blanks = " || ".join(f"chr({ord(blank)})" for blank in BLANKS)
     stripped = f"trim(identifier, {blanks})"
     digest = f"sha256({outer} || unhex(sha256({inner} || encode({stripped}))))"
     connection.execute(
         "create or replace temporary macro pseudonym(identifier) as "
-        f"case when {stripped} <> '' then left({digest}, {DIGITS}) end"
+        f"case when {stripped} <> '' then cast(left({digest}, {DIGITS}) as uuid) end"
     )
 
 
@@ -357,7 +357,8 @@ def make_schemas(connection: duckdb.DuckDBPyConnection) -> None:
     for path in sorted([*(SQL / "raw").glob("*.sql"), *(SQL / "quarantine").glob("*.sql")]):
         connection.execute(path.read_text(encoding="utf-8"))
     for column in (*FEEDS["responses"].columns, *ITEM_IDS):
-        connection.execute(f"alter table raw.responses add column if not exists {column} varchar")
+        kind = "uuid" if column in IDENTIFIERS else "varchar"
+        connection.execute(f"alter table raw.responses add column if not exists {column} {kind}")
 
 
 def encrypt_spills(connection: duckdb.DuckDBPyConnection) -> None:

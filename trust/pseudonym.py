@@ -6,27 +6,29 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from uuid import UUID
 
 BLOCK_BYTES = 64
 """The block length of SHA-256: the key is padded to it."""
 
 DIGITS = 32
 """How many hexadecimal digits of the HMAC are kept: half, as short as RFC 2104, section 5, recommends. Two of a billion
-identifiers share 128 bits once in 10^20 hospitals; and an id takes half the room in every table."""
+identifiers share 128 bits once in 10^20 hospitals; and they are what a database keeps and compares as one number, a
+UUID (its layout is version 8 of RFC 9562, section 5.8, without the marks of a version)."""
 
 BLANKS = " \t\r\n\u00a0"
 """What is stripped from both ends of an identifier, here and in SQL: the same patient must get the same pseudonym."""
 
 
-def pseudonym(key: bytes, identifier: str | None) -> str | None:
-    """32 lower-case hexadecimal digits standing for the identifier, or None for a missing or blank one.
+def pseudonym(key: bytes, identifier: str | None) -> UUID | None:
+    """The UUID standing for the identifier, or None for a missing or blank one.
 
     Surrounding blanks do not count. The identifier is hashed as UTF-8.
     """
     stripped = (identifier or "").strip(BLANKS)
     if not stripped:
         return None
-    return hmac.new(key, stripped.encode("utf-8"), hashlib.sha256).hexdigest()[:DIGITS]
+    return UUID(hmac.new(key, stripped.encode("utf-8"), hashlib.sha256).hexdigest()[:DIGITS])
 
 
 def pads(key: bytes) -> tuple[bytes, bytes]:

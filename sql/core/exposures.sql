@@ -21,6 +21,7 @@ starts as (
     select
         unit_level,
         unit_id,
+        try_cast(unit_id as uuid) as record_id,
         min(start_date) filter (where strategy_id = 'apology') as apology,
         min(start_date) filter (where strategy_id = 'communication') as communication,
         min(start_date) filter (where strategy_id = 'transparency') as transparency,
@@ -32,9 +33,9 @@ starts as (
 ),
 
 of_breach as (
-    select breaches.patient_id, breaches.breach_date, breaches.next_breach_date, starts.* exclude (unit_level, unit_id)
+    select breaches.patient_id, breaches.breach_date, breaches.next_breach_date, starts.* exclude (unit_level, unit_id, record_id)
     from breaches
-    left join starts on starts.unit_level = 'patient' and starts.unit_id = breaches.breach_id
+    left join starts on starts.unit_level = 'patient' and starts.record_id = breaches.breach_id
 ),
 
 final as (
@@ -55,7 +56,7 @@ final as (
         on responses.patient_id = b.patient_id
         and responses.experience_date >= b.breach_date
         and responses.experience_date < b.next_breach_date
-    left join starts as p on p.unit_level = 'provider' and p.unit_id = responses.provider_id
+    left join starts as p on p.unit_level = 'provider' and p.record_id = responses.provider_id
     left join starts as c on c.unit_level = 'clinic' and c.unit_id = responses.clinic_id
 )
 

@@ -38,7 +38,7 @@ final as (
     where unit_level <> 'patient' and unit_id is not null
     group by all
     union all
-    select strategy_id, 'patient' as unit_level, breach_id as unit_id, min(start_date) as start_date,
+    select strategy_id, 'patient' as unit_level, cast(breach_id as varchar) as unit_id, min(start_date) as start_date,
     from acts_after_breach
     group by all
 )

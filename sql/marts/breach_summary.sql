@@ -36,7 +36,7 @@ counts as (
             else 'organisation'
         end as unit_level,
         case
-            when grouping(provider_id) = 0 then provider_id
+            when grouping(provider_id) = 0 then cast(provider_id as varchar)
             when grouping(clinic_id) = 0 then clinic_id
             else 'all'
         end as unit_id,

@@ -477,6 +477,7 @@ rollouts as (
         strategy_id,
         unit_level,
         unit_id,
+        try_cast(unit_id as uuid) as provider_id,
         cast(date_trunc('month', min(start_date)) as date) as first_month,
     from core.interventions
     where unit_level in ('clinic', 'provider')
@@ -508,7 +509,7 @@ near_rollouts as (
         answers.experience_date >= rollouts.first_month,
     from core.responses as answers
     inner join rollouts
-        on answers.provider_id = rollouts.unit_id
+        on answers.provider_id = rollouts.provider_id
         and rollouts.unit_level = 'provider'
         and answers.experience_date >= rollouts.first_month - interval 3 months
         and answers.experience_date < rollouts.first_month + interval 3 months

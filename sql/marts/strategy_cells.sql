@@ -50,7 +50,7 @@ starts as (
 ),
 
 repairs as (
-    select strategy_id, unit_id as breach_id, start_date from core.strategy_starts
+    select strategy_id, try_cast(unit_id as uuid) as breach_id, start_date from core.strategy_starts
     where unit_level = 'patient'
 ),
 
@@ -65,9 +65,12 @@ levels as (
 ),
 
 answering_units as (
-    select distinct 'provider' as unit_level, provider_id as unit_id from answers where provider_id is not null
+    select 'provider' as unit_level, cast(provider_id as varchar) as unit_id, provider_id
+    from (select distinct provider_id from answers where provider_id is not null)
     union all
-    select distinct 'clinic' as unit_level, clinic_id as unit_id from answers where clinic_id is not null
+    select distinct 'clinic' as unit_level, clinic_id as unit_id, null::uuid as provider_id
+    from answers
+    where clinic_id is not null
 ),
 
 roll_out_units as (
@@ -75,6 +78,7 @@ roll_out_units as (
         levels.strategy_id,
         levels.unit_level,
         answering_units.unit_id,
+        answering_units.provider_id,
         hash(answering_units.unit_id) as unit_key,
         'all' as stratum,
         datediff('month', date '2000-01-01', starts.start_date)::integer as cohort,
@@ -106,14 +110,15 @@ repair_units as (
     select
         repair_strategies.strategy_id,
         'patient' as unit_level,
-        breaches.breach_id as unit_id,
+        breaches.breach_id,
+        cast(breaches.breach_id as varchar) as unit_id,
         hash(breaches.breach_id) as unit_key,
         breaches.severity,
         breaches.breach_kind,
         breaches.breach_month,
         concat_ws(' + ', breaches.severity, others_begun.other_strategies) as stratum,
         floor((repairs.start_date - breaches.breach_date) / 30.4375)::integer as cohort,
-        breaches.patient_id as cluster_id,
+        cast(breaches.patient_id as varchar) as cluster_id,
         repairs.start_date,
         breaches.breach_date,
     from repair_strategies
@@ -150,7 +155,7 @@ answers_by_unit as (
         answers.is_under_transparency, answers.is_under_expectations, answers.is_under_follow_through,
         answers.is_under_empathy,
     from answers
-    inner join roll_out_units as units on units.unit_level = 'provider' and units.unit_id = answers.provider_id
+    inner join roll_out_units as units on units.unit_level = 'provider' and units.provider_id = answers.provider_id
     union all
     select units.strategy_id, units.unit_key, units.cohort, units.start_date, answers.patient_key, answers.score,
         answers.experience_date, answers.month as period, answers.is_under_apology, answers.is_under_communication,
@@ -164,7 +169,7 @@ answers_by_unit as (
         answers.is_under_transparency, answers.is_under_expectations, answers.is_under_follow_through,
         answers.is_under_empathy,
     from answers_by_breach as answers
-    inner join repair_units as units on units.unit_id = answers.breach_id
+    inner join repair_units as units on units.breach_id = answers.breach_id
 ),
 
 -- Months since the start, or of the calendar where a unit never begins.
@@ -232,10 +237,10 @@ new_patients as (
 ),
 
 units as (
-    select * exclude (start_date), null::varchar as severity, null::varchar as breach_kind, null::integer as breach_month,
+    select * exclude (start_date, provider_id), null::varchar as severity, null::varchar as breach_kind, null::integer as breach_month,
     from roll_out_units
     union all by name
-    select * exclude (start_date, breach_date) from repair_units
+    select * exclude (start_date, breach_date, breach_id) from repair_units
 ),
 
 cells as (
@@ -273,13 +278,13 @@ without_breach as (
     select
         strategy_id,
         'patient' as unit_level,
-        patient_id as unit_id,
+        cast(patient_id as varchar) as unit_id,
         'without a breach' as stratum,
         null::varchar as severity,
         null::varchar as breach_kind,
         null::integer as breach_month,
         0 as cohort,
-        patient_id as cluster_id,
+        cast(patient_id as varchar) as cluster_id,
         0 as period,
         true as is_started,
         0 as n_responses,

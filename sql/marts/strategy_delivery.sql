@@ -49,7 +49,7 @@ records as (
 interventions_and_promises as (
     select * from interventions
     union all
-    select 'follow_through', 'patient', patient_id, kept_date, date '9999-12-31'
+    select 'follow_through', 'patient', cast(patient_id as varchar), kept_date, date '9999-12-31'
     from commitments
     where commitment_status = 'kept'
 ),
@@ -84,11 +84,13 @@ spans as (
 ),
 
 patient_spans as (
-    select strategy_id, unit_id as patient_id, start_date, end_date from spans where unit_level = 'patient'
+    select strategy_id, try_cast(unit_id as uuid) as patient_id, start_date, end_date from spans where unit_level = 'patient'
 ),
 
 provider_spans as (
-    select strategy_id, unit_id as provider_id, start_date, end_date from spans where unit_level = 'provider'
+    select strategy_id, try_cast(unit_id as uuid) as provider_id, start_date, end_date
+    from spans
+    where unit_level = 'provider'
 ),
 
 clinic_spans as (
@@ -134,7 +136,7 @@ expectation_cells as (
 promise_cells as (
     select
         'follow_through' as strategy_id,
-        null as provider_id,
+        null::uuid as provider_id,
         commitments.clinic_id,
         date_trunc('month', least(commitments.due_date, calendar.as_of_date)) as period_start,
         count(*) as eligible_n,
@@ -195,7 +197,7 @@ delivery as (
             else 'organisation'
         end as unit_level,
         case
-            when grouping(provider_id) = 0 then provider_id
+            when grouping(provider_id) = 0 then cast(provider_id as varchar)
             when grouping(clinic_id) = 0 then clinic_id
             else 'all'
         end as unit_id,
@@ -221,7 +223,7 @@ waits as (
             else 'organisation'
         end as unit_level,
         case
-            when grouping(breaches.provider_id) = 0 then breaches.provider_id
+            when grouping(breaches.provider_id) = 0 then cast(breaches.provider_id as varchar)
             when grouping(breaches.clinic_id) = 0 then breaches.clinic_id
             else 'all'
         end as unit_id,
@@ -363,7 +365,7 @@ noticed as (
             else 'organisation'
         end as unit_level,
         case
-            when grouping(provider_id) = 0 then provider_id
+            when grouping(provider_id) = 0 then cast(provider_id as varchar)
             when grouping(clinic_id) = 0 then clinic_id
             else 'all'
         end as unit_id,

@@ -42,7 +42,7 @@ waits as (
             else 'organisation'
         end as unit_level,
         case
-            when grouping(repairs.provider_id) = 0 then repairs.provider_id
+            when grouping(repairs.provider_id) = 0 then cast(repairs.provider_id as varchar)
             when grouping(repairs.clinic_id) = 0 then repairs.clinic_id
             else 'all'
         end as unit_id,

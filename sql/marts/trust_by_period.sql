@@ -110,7 +110,7 @@ units as (
     union all
     select 1, clinic_key, 'clinic', clinic_id from clinics
     union all
-    select 2, provider_key, 'provider', provider_id from providers
+    select 2, provider_key, 'provider', cast(provider_id as varchar) from providers
 ),
 
 answers_by_unit as (
@@ -134,7 +134,7 @@ visits_by_unit as (
             else 'organisation'
         end as unit_level,
         case
-            when grouping(provider_id) = 0 then provider_id
+            when grouping(provider_id) = 0 then cast(provider_id as varchar)
             when grouping(clinic_id) = 0 then clinic_id
             else 'all'
         end as unit_id,

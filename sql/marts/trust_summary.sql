@@ -75,7 +75,7 @@ people_by_bits as (
     inner join clinics using (clinic_key)
     group by all
     union all
-    select 'provider', providers.provider_id, provider_people.scale_id, provider_people.window_bits, count(*)
+    select 'provider', cast(providers.provider_id as varchar), provider_people.scale_id, provider_people.window_bits, count(*)
     from provider_people
     inner join providers using (provider_key)
     group by all

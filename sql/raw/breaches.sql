@@ -2,9 +2,9 @@
 create table if not exists raw.breaches (
     batch_id varchar not null,
     row_number bigint not null,
-    breach_id varchar,
-    patient_id varchar,
-    provider_id varchar,
+    breach_id uuid,
+    patient_id uuid,
+    provider_id uuid,
     clinic_id varchar,
     breach_date varchar,
     kind varchar,

@@ -2,10 +2,10 @@
 create table if not exists raw.commitments (
     batch_id varchar not null,
     row_number bigint not null,
-    commitment_id varchar,
-    patient_id varchar,
+    commitment_id uuid,
+    patient_id uuid,
     clinic_id varchar,
-    breach_id varchar,
+    breach_id uuid,
     made_date varchar,
     due_date varchar,
     kept_date varchar,

@@ -2,9 +2,9 @@
 create table if not exists raw.visits (
     batch_id varchar not null,
     row_number bigint not null,
-    visit_id varchar,
-    patient_id varchar,
-    provider_id varchar,
+    visit_id uuid,
+    patient_id uuid,
+    provider_id uuid,
     clinic_id varchar,
     visit_date varchar,
     age_band varchar,

@@ -28,8 +28,8 @@ typed as (
         nullif(replace(replace(lower(trim(interventions.strategy)), ' ', '_'), '-', '_'), '') as strategy_id,
         nullif(lower(trim(interventions.level)), '') as unit_level,
         case lower(trim(interventions.level))
-            when 'patient' then interventions.patient_id
-            when 'provider' then interventions.provider_id
+            when 'patient' then cast(interventions.patient_id as varchar)
+            when 'provider' then cast(interventions.provider_id as varchar)
             when 'clinic' then coalesce(units.clinic_id, nullif(trim(interventions.clinic_id), ''))
         end as unit_id,
         interventions.patient_id,
