@@ -7,9 +7,8 @@ analysts get, and what is said of them in the file, is in `release`.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,57 +99,15 @@ def folder_of_release(folder: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-class RowsOfViews:
-    """What is a view while a run works and a table in its release: the rows, written beside steps in Python.
+def write_rows(warehouse: Warehouse, view: str) -> None:
+    """Write the rows of what is a view while a run works and a table in its release, under a name of their own."""
+    warehouse.execute(f"create table {CATALOG}.{_rows_name(view)} as from {view}")
 
-    While estimates keep Python busy, DuckDB has nothing else to do. Beside steps in SQL writing would only compete.
-    """
 
-    def __init__(self, warehouse: Warehouse) -> None:
-        self._warehouse = warehouse
-        self._written: dict[str, Future[None]] = {}
-        self._open = ExitStack()
-
-    def __enter__(self) -> RowsOfViews:
-        with ExitStack() as opened:
-            self._beside = opened.enter_context(self._warehouse.another())
-            self._worker = opened.enter_context(ThreadPoolExecutor(max_workers=1))
-            opened.callback(self._stop)
-            self._open = opened.pop_all()
-        return self
-
-    def add(self, name: str) -> None:
-        """Write the rows of a view, `schema.view`, once those before it are written."""
-        self._written[name] = self._worker.submit(self._write, name)
-
-    def _write(self, name: str) -> None:
-        self._beside.execute(f"create table {CATALOG}.{_rows_name(name)} as from {name}")
-
-    def finish(self, views: Sequence[str]) -> None:
-        """Put tables in the place of the run's views, or raise what went wrong; rows nobody asked for are written."""
-        for name in views:
-            if name not in self._written:
-                self.add(name)
-        for name, written in self._written.items():
-            written.result()
-            if name in views:  # else the current release has the rows, and this run no view
-                self._warehouse.execute(f"drop view {CATALOG}.{name}")
-            self._warehouse.execute(f"alter table {CATALOG}.{_rows_name(name)} rename to {name.split('.')[1]}")
-        self.close()
-
-    def close(self) -> None:
-        """Let go of everything, whether or not it is written."""
-        self._open.close()
-
-    def _stop(self) -> None:
-        """Let go of what is not written yet: nothing, unless the run failed."""
-        for written in self._written.values():
-            written.cancel()
-        while wait(self._written.values(), timeout=0.1).not_done:  # a query only about to begin does not hear of it
-            self._beside.connection.interrupt()
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+def put_in_place(warehouse: Warehouse, view: str) -> None:
+    """Put the rows written for a view in its place."""
+    warehouse.execute(f"drop view {CATALOG}.{view}")
+    warehouse.execute(f"alter table {CATALOG}.{_rows_name(view)} rename to {view.split('.')[1]}")
 
 
 def _rows_name(name: str) -> str:

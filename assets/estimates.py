@@ -46,8 +46,6 @@ CELL_TEXTS = ("strategy_id", "unit_level", "unit_id", "stratum", "severity", "br
 def strategy_estimates(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult[Any]]:
     """The effect of each strategy by every method, with its verdict, or the reason why there is none."""
     with warehouse.step("marts.strategy_effects") as open_warehouse:
-        warehouse.write_rows_of("core.visits")
-        warehouse.write_rows_of("core.response_history")
         # In one order, whatever the database did: sums of the same numbers, and the signs drawn for few clusters, stay.
         cells = open_warehouse.frame_of_categories(
             "marts.strategy_cells", CELL_TEXTS, "strategy_id, unit_id, period, is_started"

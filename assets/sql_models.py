@@ -6,9 +6,10 @@ Turning files into assets belongs here. What a table holds is in its file.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, partial
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import sqlglot
 from sqlglot import expressions
 
 from assets.analysts_file import BEFORE, CATALOG, tables_of
+from assets.mappings import FEEDS
 from assets.registry import items_frame
 from assets.warehouse import DECIMALS, SCHEMAS, SQL, Warehouse, WarehouseResource
 from assets.workspace import current_manifest
@@ -26,6 +28,12 @@ INCREMENTAL = frozenset({"core.scores"})
 
 VIEWS = frozenset({"core.visits", "core.response_history"})
 """Tables that are staging seen otherwise, row for row: while a run works they are queries, in its release rows."""
+
+FIRST = ("marts.strategy_cells", "marts.data_quality", "marts.breaks")
+"""What the estimates of strategies read, the longest step in Python: while it goes on, DuckDB makes the others."""
+
+BEFORE_MODELS = ("core.registry", *(f"staging.{feed}" for feed in FEEDS))
+"""The steps that write what models read; none reads what another step in Python writes."""
 
 STOPS_THE_RUN = "-- Stops the run."
 
@@ -154,13 +162,62 @@ def model_asset(model: SqlModel) -> dg.AssetsDefinition:
         kinds={"duckdb", "sql"},
         deps=unique_dependencies([model]),
         description=model.sentence,
+        op_tags={"dagster/priority": "0" if model.name in _needed_first() else "-1"},
     )
     def build_model(warehouse: WarehouseResource) -> dg.MaterializeResult[Any]:
-        with warehouse.step(model.name) as open_warehouse:
-            n_rows = build(open_warehouse, model)
+        with warehouse.step(model.name):
+            if all(step in warehouse.steps_over for step in BEFORE_MODELS):
+                _give_all(warehouse, _models_of_run())
+            n_rows = warehouse.beside.result(model.name, partial(build, model=model))
         return dg.MaterializeResult(metadata={} if n_rows is None else {"n_rows": n_rows})
 
     return build_model
+
+
+def _models_of_run() -> list[SqlModel]:
+    """The models that this run makes, each after those it reads, and first those the longest estimates wait for."""
+    context = dg.AssetExecutionContext.get()
+    selected = context.job_def.asset_layer.selected_asset_keys
+    steps = context.run.step_keys_to_execute  # of a run that is taken up again, fewer than were selected
+    return [
+        model
+        for model in _in_order()
+        if _asset_key(model.name) in selected and (steps is None or f"{model.schema}__{model.table}" in steps)
+    ]
+
+
+def _give_all(warehouse: WarehouseResource, of_run: Sequence[SqlModel]) -> None:
+    """Have models made ahead of their steps: while Dagster writes down what happened, and estimates keep Python busy,
+    DuckDB goes on. A step waits for its own model."""
+    for model in of_run:
+        warehouse.beside.give(model.name, partial(build, model=model))
+    for model in of_run:
+        if model.name in VIEWS:
+            warehouse.write_rows_of(model.name)
+
+
+@cache
+def _in_order() -> tuple[SqlModel, ...]:
+    """Every model after those it reads; those that `FIRST` rests on before the others."""
+    by_name = {model.name: model for schema in ("core", "marts") for model in models(schema)}
+    order = TopologicalSorter({name: set(model.dependencies) & set(by_name) for name, model in by_name.items()})
+    return tuple(
+        by_name[name] for name in sorted(order.static_order(), key=lambda name: name not in _needed_first())
+    )
+
+
+@cache
+def _needed_first() -> frozenset[str]:
+    """The models in `FIRST` and all that they rest on."""
+    by_name = {model.name: model for schema in ("core", "marts") for model in models(schema)}
+    needed: set[str] = set()
+    open_ends = list(FIRST)
+    while open_ends:
+        name = open_ends.pop()
+        if name in by_name and name not in needed:
+            needed.add(name)
+            open_ends += by_name[name].dependencies
+    return frozenset(needed)
 
 
 def sql_assets() -> Iterator[dg.AssetsDefinition]:

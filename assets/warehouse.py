@@ -9,8 +9,9 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -22,7 +23,17 @@ from dagster import ConfigurableResource, InitResourceContext
 from pydantic import PrivateAttr
 from threadpoolctl import threadpool_limits
 
-from assets.analysts_file import BEFORE, CATALOG, FILE_NAME, RowsOfViews, folder_of_release, put_in_reach, tables_of
+from assets.analysts_file import (
+    BEFORE,
+    CATALOG,
+    FILE_NAME,
+    folder_of_release,
+    put_in_place,
+    put_in_reach,
+    tables_of,
+    write_rows,
+)
+from assets.beside import Beside
 from assets.dictionary import SQL, sentences
 from assets.inbox import Refusal
 from assets.mappings import FEEDS, IDENTIFIERS, ITEM_IDS
@@ -387,7 +398,8 @@ class WarehouseResource(ConfigurableResource):  # type: ignore[type-arg]
     root: str
 
     _draft: Draft | None = PrivateAttr(default=None)
-    _rows_of_views: RowsOfViews | None = PrivateAttr(default=None)
+    _beside: Beside | None = PrivateAttr(default=None)
+    _steps_over: set[str] = PrivateAttr(default_factory=set)
     _has_failed: bool = PrivateAttr(default=False)
 
     refusals: ClassVar[list[Refusal]] = []
@@ -409,14 +421,14 @@ class WarehouseResource(ConfigurableResource):  # type: ignore[type-arg]
             threadpool_limits(limits=1),
             folder_of_release(workspace.building) as building,
             Draft(workspace, building / FILE_NAME) as draft,
-            RowsOfViews(draft.open()) as rows_of_views,
+            Beside(draft.open()) as beside,
         ):
-            self._draft, self._rows_of_views, self._has_failed = draft, rows_of_views, False
+            self._draft, self._beside, self._steps_over, self._has_failed = draft, beside, set(), False
             try:
                 yield self
                 self.publish()
             finally:
-                self._draft = self._rows_of_views = None
+                self._draft = self._beside = None
 
     @contextmanager
     def step(self, name: str) -> Iterator[Warehouse]:
@@ -428,6 +440,7 @@ class WarehouseResource(ConfigurableResource):  # type: ignore[type-arg]
         try:
             with warehouse.guarded(name):
                 yield warehouse
+            self._steps_over.add(name)
         except BaseException:
             self._has_failed = True
             raise
@@ -438,16 +451,26 @@ class WarehouseResource(ConfigurableResource):  # type: ignore[type-arg]
             refuse(self.workspace, refusal)
             WarehouseResource.refusals.append(refusal)
 
+    @property
+    def steps_over(self) -> Set[str]:
+        """The names of this run's steps so far."""
+        return self._steps_over
+
+    @property
+    def beside(self) -> Beside:
+        """What works beside the steps of this run."""
+        assert self._beside is not None
+        return self._beside
+
     def write_rows_of(self, view: str) -> None:
-        """Have the rows of a view written that no later step of the run changes."""
-        assert self._rows_of_views is not None
-        self._rows_of_views.add(view)
+        """Have the rows of a view written, once what was given before is done; nothing after may change them."""
+        self.beside.give(f"rows of {view}", partial(write_rows, view=view))
 
     def publish(self) -> None:
         """Make what the run did so far last: once, when everything is computed, before the release."""
-        if self._draft is None or self._rows_of_views is None or self._has_failed or self._draft.is_published:
+        if self._draft is None or self._beside is None or self._has_failed or self._draft.is_published:
             return
-        self._rows_of_views.close()
+        self._beside.close()
         with self._draft.open().guarded("publish"):
             self._draft.publish()
 
@@ -457,9 +480,10 @@ class WarehouseResource(ConfigurableResource):  # type: ignore[type-arg]
         Not what another version of the program made and this one does not know.
         """
         assert self._draft is not None
-        assert self._rows_of_views is not None
         warehouse = self._draft.open()
-        self._rows_of_views.finish([name for (name,) in warehouse.rows(VIEWS_OF_RUN, {"catalog": CATALOG})])
+        for (view,) in warehouse.rows(VIEWS_OF_RUN, {"catalog": CATALOG}):
+            self.beside.result(f"rows of {view}", partial(write_rows, view=view))
+            put_in_place(warehouse, view)
         made = tables_of(warehouse, CATALOG)
         for name in tables_of(warehouse, BEFORE):
             if name not in made and name in sentences():
