@@ -201,9 +201,7 @@ def _in_order() -> tuple[SqlModel, ...]:
     """Every model after those it reads; those that `FIRST` rests on before the others."""
     by_name = {model.name: model for schema in ("core", "marts") for model in models(schema)}
     order = TopologicalSorter({name: set(model.dependencies) & set(by_name) for name, model in by_name.items()})
-    return tuple(
-        by_name[name] for name in sorted(order.static_order(), key=lambda name: name not in _needed_first())
-    )
+    return tuple(by_name[name] for name in sorted(order.static_order(), key=lambda name: name not in _needed_first()))
 
 
 @cache

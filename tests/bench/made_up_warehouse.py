@@ -30,27 +30,34 @@ CORE = (
 )
 SCHEMAS = ("staging", "core", "marts")
 
+
+def records(*columns: str) -> str:
+    """SQL for identifiers as UUIDs, as pseudonyms are; blank is null."""
+    return ", ".join(f"md5(nullif({column}, ''))::uuid as {column}" for column in columns)
+
+
 STAGED = {
-    "visits": """
-        select visit_id, patient_id, provider_id, clinic_id, visit_date::date as visit_date, age_band,
+    "visits": f"""
+        select {records("visit_id", "patient_id", "provider_id")}, clinic_id, visit_date::date as visit_date, age_band,
             expectations_agreed = 'yes' as is_expectations_agreed
         from given""",
     "responses": f"""
-        select 'made up' as mapping, response_id, visit_id, null::varchar as patient_id, null::varchar as provider_id,
-            null::varchar as clinic_id, answered_at::timestamp as answered_at, answered_at::date as answered_date,
-            'UTC' as time_zone, channel, null::varchar as status, null::varchar as comment,
-            null::varchar as superseded_reason,
+        select 'made up' as mapping, {records("response_id", "visit_id")}, null::uuid as patient_id,
+            null::uuid as provider_id, null::varchar as clinic_id, answered_at::timestamp as answered_at,
+            answered_at::date as answered_date, 'UTC' as time_zone, channel, null::varchar as status,
+            null::varchar as comment, null::varchar as superseded_reason,
             {", ".join(f"coalesce({item}::varchar, '') as {item}" for item in TRUST_ITEMS)}
         from given""",
-    "interventions": """
-        select intervention_id, strategy as strategy_id, level as unit_level,
-            case level when 'patient' then patient_id when 'provider' then provider_id else clinic_id end as unit_id,
-            patient_id, provider_id, clinic_id, nullif(breach_id, '') as breach_id, start_date::date as start_date,
-            nullif(end_date, '')::date as end_date
+    "interventions": f"""
+        select {records("intervention_id", "patient_id", "provider_id", "breach_id")}, clinic_id,
+            strategy as strategy_id, level as unit_level,
+            if(level = 'clinic', clinic_id, md5(if(level = 'patient', given.patient_id, given.provider_id))::uuid::text)
+                as unit_id,
+            start_date::date as start_date, nullif(end_date, '')::date as end_date
         from given""",
-    "breaches": """
-        select breach_id, patient_id, provider_id, clinic_id, breach_date::date as breach_date, kind as breach_kind,
-            severity
+    "breaches": f"""
+        select {records("breach_id", "patient_id", "provider_id")}, clinic_id, breach_date::date as breach_date,
+            kind as breach_kind, severity
         from given""",
     "commitments": "select made_date::date as made_date from given limit 0",
 }

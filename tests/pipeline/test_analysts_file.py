@@ -13,12 +13,13 @@ import pytest
 from assets.analysts_file import (
     CATALOG,
     FILE_NAME,
-    RowsOfViews,
     folder_of_release,
     hash_of_rows,
     out_of_reach,
+    put_in_place,
     put_in_reach,
     tables_of,
+    write_rows,
 )
 from assets.sql_models import SqlModel, build
 from assets.warehouse import SQL, Warehouse, connect
@@ -41,10 +42,9 @@ def warehouse(tmp_path: Path) -> Iterator[Warehouse]:
         connection.close()
 
 
-def test_rows_of_a_view_are_written_beside_other_work_and_take_its_place(warehouse: Warehouse) -> None:
-    with RowsOfViews(warehouse) as rows:
-        rows.add("core.visits")
-        rows.finish(["core.visits"])
+def test_rows_of_a_view_take_its_place(warehouse: Warehouse) -> None:
+    write_rows(warehouse, "core.visits")
+    put_in_place(warehouse, "core.visits")
     assert tables_of(warehouse, CATALOG) == ["core.visits"]
     hashed = hash_of_rows(warehouse, "core.visits")
     assert hashed["n_rows"] == 100_000
@@ -55,36 +55,6 @@ def test_rows_of_a_view_are_written_beside_other_work_and_take_its_place(warehou
     out_of_reach(warehouse)
     with duckdb.connect(str(warehouse.workspace.building / FILE_NAME), read_only=True) as analysts:
         assert analysts.execute("select sum(visit_id) from core.visits").fetchone() == (4_999_950_000,)
-
-
-def test_a_view_whose_rows_nobody_asked_for_is_a_table_at_the_end_too(warehouse: Warehouse) -> None:
-    with RowsOfViews(warehouse) as rows:
-        rows.finish(["core.visits"])
-    assert hash_of_rows(warehouse, "core.visits")["n_rows"] == 100_000
-
-
-def test_a_run_that_fails_while_rows_are_written_leaves_the_warehouse_usable(warehouse: Warehouse) -> None:
-    warehouse.execute(
-        "create view core.answers as select hash(a.range) from range(100000) a cross join range(100000) b"
-    )
-
-    def run() -> None:
-        with RowsOfViews(warehouse) as rows:
-            rows.add("core.answers")  # ten billion rows: it cannot end before the step below fails
-            rows.add("core.visits")
-            raise RuntimeError("a later step failed")
-
-    with pytest.raises(RuntimeError, match="a later step"):
-        run()
-    assert tables_of(warehouse, CATALOG) == []
-    assert warehouse.value("select count(*) from core.visits") == 100_000
-
-
-def test_what_went_wrong_while_writing_stops_the_run(warehouse: Warehouse) -> None:
-    with RowsOfViews(warehouse) as rows:
-        rows.add("core.there_is_no_such_view")
-        with pytest.raises(duckdb.CatalogException):
-            rows.finish(["core.there_is_no_such_view"])
 
 
 def test_what_a_killed_run_left_is_thrown_away_and_nothing_of_a_run_stays(tmp_path: Path) -> None:

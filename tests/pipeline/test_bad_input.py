@@ -228,7 +228,7 @@ def test_an_unknown_strategy_is_quarantined_by_key_and_rule_and_the_rest_is_kept
     run(workspace)
     with duckdb.connect(str(workspace.warehouse_file), read_only=True) as connection:
         rows = connection.execute("select feed, row_number, rule, column_name, length(row_key) from quarantine.rows")
-        assert rows.fetchall() == [("interventions", 1, "strategy_id_known", "strategy_id", 32)]
+        assert rows.fetchall() == [("interventions", 1, "strategy_id_known", "strategy_id", 36)]
     assert query(workspace, "select strategy_id from core.interventions") == [("apology",)]
 
 

@@ -20,9 +20,9 @@ def breaks(paper: list[int], email: list[int]) -> list[tuple[str, str]]:
         for channel, counts in (("paper", paper), ("email", email)):
             for month, count in enumerate(counts, start=1):
                 connection.execute(
-                    "insert into core.responses by name select $channel || $month || '-' || range as response_id, "
-                    "'c1' as clinic_id, $channel as channel, make_date(2026, $month, 5) as experience_date "
-                    "from range($count)",
+                    "insert into core.responses by name select md5($channel || $month || '-' || range)::uuid "
+                    "as response_id, 'c1' as clinic_id, $channel as channel, "
+                    "make_date(2026, $month, 5) as experience_date from range($count)",
                     {"channel": channel, "month": month, "count": count},
                 )
         found = rows_of(connection, QUERY)

@@ -39,7 +39,7 @@ def breaks(counts: Counts, as_of_date: date, minimum_cell: int = 11) -> list[tup
 
 def _add_responses(connection: duckdb.DuckDBPyConnection, clinic: str, month: str, count: int) -> None:
     connection.execute(
-        "insert into core.responses by name select 'r' || range as response_id, $clinic as clinic_id, "
+        "insert into core.responses by name select md5('r' || range)::uuid as response_id, $clinic as clinic_id, "
         "cast($day as date) as experience_date from range($count)",
         {"clinic": clinic, "day": f"{month}-05", "count": count},
     )

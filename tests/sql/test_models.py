@@ -7,19 +7,23 @@ A file holds one or more YAML documents, each one rule:
     given: {schema.table: [rows]}            (a column left out is null, a table left out is empty)
     expect: [rows]                           (all rows, in any order; `is_ordered: true` for that order)
     expect_among: [rows]                     (instead of expect: these rows are among those that come out)
-A row compares the columns it lists. Numbers agree to nine decimals.
+A row compares the columns it lists. Numbers agree to nine decimals. Records and people have short names (r1, p1), which
+stand for UUIDs.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from graphlib import TopologicalSorter
+from hashlib import sha256
 from math import isfinite, sqrt
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import duckdb
 import pytest
@@ -32,8 +36,12 @@ HERE = Path(__file__).resolve().parent
 SQL = HERE.parents[1] / "sql"
 SCHEMAS = ("raw", "staging", "quarantine", "core", "marts")
 TESTED_SCHEMAS = ("core", "marts", "checks")
+RECORD = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Row = Mapping[str, Any]
+
+NAMES: dict[str, str] = {}
+"""The name of a record by its UUID."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,7 @@ def type_of(table: str, column: str) -> str:
     """The DuckDB type of a column that no SQL file makes: raw feeds and the items of a questionnaire are text."""
     types = {name: kind for kind, names in words()["columns"].items() for name in names}
     if table.startswith("raw.") and table != "raw.batches":
-        return "bigint" if column == "row_number" else "varchar"
+        return "bigint" if column == "row_number" else "uuid" if types.get(column) == "uuid" else "varchar"
     if table.startswith("staging."):
         return types.get(column, "varchar")
     assert column in types, f"column {column!r} of {table} has no type: add it to tests/sql/types.yml"
@@ -108,6 +116,36 @@ def tables() -> dict[str, dict[str, str]]:
     return columns
 
 
+def record(name: str) -> UUID:
+    """The UUID that stands for a record, in the order of their names as far as sixteen letters tell."""
+    encoded = name.encode()
+    made = UUID(bytes=encoded.ljust(16, b"\0") if len(encoded) <= 16 else sha256(encoded).digest()[:16])
+    NAMES[str(made)] = name
+    return made
+
+
+def with_records(row: Row, columns: Mapping[str, str]) -> list[Any]:
+    """The values of a row, names of records replaced by what stands for them; of units where the unit is no clinic."""
+    is_unit_a_record = row.get("unit_level") in {"patient", "provider"}
+    return [
+        record(value)
+        if isinstance(value, str) and columns[column].lower() == "uuid"
+        else str(record(value))
+        if isinstance(value, str) and column in {"unit_id", "cluster_id"} and is_unit_a_record
+        else value
+        for column, value in row.items()
+    ]
+
+
+def with_names(value: Any) -> Any:
+    """A value that came out, with the names of records in it."""
+    if isinstance(value, UUID):
+        return with_names(str(value))
+    if isinstance(value, str):
+        return RECORD.sub(lambda found: NAMES.get(found[0], found[0]), value)
+    return value
+
+
 def warehouse(given: Mapping[str, list[Row]]) -> duckdb.DuckDBPyConnection:
     """A warehouse in memory that holds the given rows and nothing else."""
     connection = duckdb.connect(config={"threads": 1})
@@ -123,14 +161,14 @@ def warehouse(given: Mapping[str, list[Row]]) -> duckdb.DuckDBPyConnection:
         create(connection, table, columns)
         for row in rows:
             marks = ", ".join("?" for _ in row)
-            connection.execute(f"insert into {table} ({', '.join(row)}) values ({marks})", list(row.values()))
+            connection.execute(f"insert into {table} ({', '.join(row)}) values ({marks})", with_records(row, columns))
     return connection
 
 
 def rows_of(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
     result = connection.execute(query)
     names = [column[0] for column in result.description or []]
-    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+    return [dict(zip(names, map(with_names, row), strict=True)) for row in result.fetchall()]
 
 
 def equals(expected: Any, actual: Any) -> bool:

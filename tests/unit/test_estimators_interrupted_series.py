@@ -171,7 +171,8 @@ def test_counts_equal_statsmodels(family: str) -> None:
         dispersion = np.sum((counts[place] - mean) ** 2 / variance) / theirs.df_resid
         assert fit.dispersion[place] == pytest.approx(dispersion, rel=1e-9)
         np.testing.assert_allclose(fit.coefficients[place], theirs.params, rtol=1e-9)
-        np.testing.assert_allclose(fit.std_error[place], theirs.bse * np.sqrt(dispersion), rtol=1e-9)
+        # its errors are those of the step before its last: on one machine or another that tells in the ninth digit
+        np.testing.assert_allclose(fit.std_error[place], theirs.bse * np.sqrt(dispersion), rtol=1e-8)
         assert fit.deviance[place] == pytest.approx(theirs.deviance, rel=1e-10)
     assert fit.converged.all()
 

@@ -91,7 +91,9 @@ def test_duckdb_makes_the_same_pseudonym(key: bytes, identifiers: list[str]) -> 
         made = connection.execute(
             "select pseudonym(identifier) from unnest($identifiers) as given(identifier)", {"identifiers": identifiers}
         ).fetchall()
-    expected = [UUID(hmac.new(key, text.strip(BLANKS).encode(), hashlib.sha256).hexdigest()[:32]) for text in identifiers]
+    expected = [
+        UUID(hmac.new(key, text.strip(BLANKS).encode(), hashlib.sha256).hexdigest()[:32]) for text in identifiers
+    ]
     expected_or_nobody = [
         digest if text.strip(BLANKS) else None for text, digest in zip(identifiers, expected, strict=True)
     ]
