@@ -7,12 +7,14 @@ analysts get, and what is said of them in the file, is in `release`.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+
+from assets.dictionary import sentences
 
 if TYPE_CHECKING:
     from assets.warehouse import Warehouse
@@ -62,10 +64,10 @@ def put_in_reach(connection: duckdb.DuckDBPyConnection, file: Path, before: Path
     connection.execute(f"set search_path = '{','.join(places)}'")
 
 
-def out_of_reach(warehouse: Warehouse) -> None:
+def out_of_reach(connection: duckdb.DuckDBPyConnection) -> None:
     """Close the analysts' file, so that others can open it."""
-    warehouse.execute("reset search_path")
-    warehouse.execute(f"detach {CATALOG}")
+    connection.execute("reset search_path")
+    connection.execute(f"detach {CATALOG}")
 
 
 def _quoted(file: Path) -> str:
@@ -104,10 +106,18 @@ def write_rows(warehouse: Warehouse, view: str) -> None:
     warehouse.execute(f"create table {CATALOG}.{_rows_name(view)} as from {view}")
 
 
-def put_in_place(warehouse: Warehouse, view: str) -> None:
-    """Put the rows written for a view in its place."""
-    warehouse.execute(f"drop view {CATALOG}.{view}")
-    warehouse.execute(f"alter table {CATALOG}.{_rows_name(view)} rename to {view.split('.')[1]}")
+def complete(warehouse: Warehouse, views: Sequence[str]) -> None:
+    """Put the rows written for views in their place, and take from the current release what this run did not make.
+
+    Not what another version of the program made and this one does not know.
+    """
+    for view in views:
+        warehouse.execute(f"drop view {CATALOG}.{view}")
+        warehouse.execute(f"alter table {CATALOG}.{_rows_name(view)} rename to {view.split('.')[1]}")
+    made = tables_of(warehouse, CATALOG)
+    for name in tables_of(warehouse, BEFORE):
+        if name not in made and name in sentences():
+            warehouse.execute(f"create table {CATALOG}.{name} as from {BEFORE}.{name}")
 
 
 def _rows_name(name: str) -> str:

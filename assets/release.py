@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +19,7 @@ import dagster as dg
 import duckdb
 import pandas as pd
 
-from assets.analysts_file import CATALOG, attached, hash_of_rows, out_of_reach, tables_of
+from assets.analysts_file import CATALOG, attached, hash_of_rows, tables_of
 from assets.dictionary import column_words, sentences
 from assets.sql_models import INCREMENTAL
 from assets.warehouse import SQL, Warehouse, WarehouseResource
@@ -188,11 +187,10 @@ def _date(value: Any) -> str | None:
     return None if pd.isna(value) else pd.Timestamp(value).date().isoformat()
 
 
-def publish(warehouse: Warehouse) -> str | None:
-    """Write a release of the published warehouse and move `current` to it by one rename.
+def publish(resource: WarehouseResource, warehouse: Warehouse) -> str | None:
+    """Write a release, put the draft in the warehouse's place, and move `current` to the release by one rename.
 
-    The analysts' file is whole, but for what is said in it of tables and columns. Returns the new release's id, or None
-    when the current release already says all there is.
+    Returns the new release's id, or None when the current release already says all there is.
     """
     from dashboards.site import write_site  # plotly takes a second to import: only where pages are made
 
@@ -209,17 +207,16 @@ def publish(warehouse: Warehouse) -> str | None:
     as_of = _date(warehouse.value("select as_of_date from core.calendar")) or "no-dates"
     release_id = f"{as_of}-{print_of_state[:6]}"
     building = workspace.building
-    # hashes keep DuckDB busy, pages keep Python busy: side by side neither waits for the other
-    with warehouse.another() as describing, ThreadPoolExecutor(max_workers=1) as beside:
-        described = beside.submit(describe_analysts, describing)
-        frames = leaders_frames(warehouse)
-        write_leaders(warehouse, building / "leaders.duckdb", frames)
-        facts = about(warehouse, release_id, settings.minimum_cell)
-        pages = dict(frames) | {name: warehouse.frame(f"select * from core.{name}") for name in CORE_FOR_LEADERS}
-        if settings.is_made_up and workspace.truth_file.is_file():
-            pages["truth"] = pd.read_csv(workspace.truth_file)
-        write_site(building / "site", pages, facts)
-        hashes = described.result()
+    facts = about(warehouse, release_id, settings.minimum_cell)  # before tables take the place of views it reads
+    # rows and hashes keep DuckDB busy, pages keep Python busy: side by side neither waits for the other
+    resource.complete_analysts_file()
+    resource.beside.give("describe", describe_analysts)
+    frames = leaders_frames(warehouse)
+    write_leaders(warehouse, building / "leaders.duckdb", frames)
+    pages = dict(frames) | {name: warehouse.frame(f"select * from core.{name}") for name in CORE_FOR_LEADERS}
+    if settings.is_made_up and workspace.truth_file.is_file():
+        pages["truth"] = pd.read_csv(workspace.truth_file)
+    write_site(building / "site", pages, facts)
     contents = {
         "release_id": release_id,
         "fingerprint": print_of_state,
@@ -233,14 +230,14 @@ def publish(warehouse: Warehouse) -> str | None:
                 orient="records"
             )
         ),
-        "tables": hashes,
+        "tables": resource.beside.result("describe", describe_analysts),
         "model_versions": {
             model: version
             for model, version in warehouse.rows("select model, version from raw.model_versions order by all")
             if model in INCREMENTAL
         },
     }
-    out_of_reach(warehouse)
+    resource.publish()
     (building / "manifest.json").write_text(json.dumps(contents, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     _swap_in(workspace, building, release_id)
     _forget_old(workspace, settings.keep_releases)
@@ -283,11 +280,8 @@ def release_asset(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
         description="One immutable publication: analysts.duckdb, leaders.duckdb, site and manifest.",
     )
     def release(warehouse: WarehouseResource) -> dg.MaterializeResult[Any]:
-        with warehouse.step("release.tables"):
-            warehouse.complete_analysts_file()
-        warehouse.publish()
         with warehouse.step("release") as open_warehouse:
-            release_id = publish(open_warehouse)
+            release_id = publish(warehouse, open_warehouse)
         return dg.MaterializeResult(metadata={"release_id": release_id or "unchanged"})
 
     return release

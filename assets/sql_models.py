@@ -191,9 +191,6 @@ def _give_all(warehouse: WarehouseResource, of_run: Sequence[SqlModel]) -> None:
     DuckDB goes on. A step waits for its own model."""
     for model in of_run:
         warehouse.beside.give(model.name, partial(build, model=model))
-    for model in of_run:
-        if model.name in VIEWS:
-            warehouse.write_rows_of(model.name)
 
 
 @cache

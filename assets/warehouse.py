@@ -24,17 +24,16 @@ from pydantic import PrivateAttr
 from threadpoolctl import threadpool_limits
 
 from assets.analysts_file import (
-    BEFORE,
     CATALOG,
     FILE_NAME,
+    complete,
     folder_of_release,
-    put_in_place,
+    out_of_reach,
     put_in_reach,
-    tables_of,
     write_rows,
 )
 from assets.beside import Beside
-from assets.dictionary import SQL, sentences
+from assets.dictionary import SQL
 from assets.inbox import Refusal
 from assets.mappings import FEEDS, IDENTIFIERS, ITEM_IDS
 from assets.refusals import refuse
@@ -319,20 +318,19 @@ class Draft:
             )
 
     def open(self) -> Warehouse:
-        """The draft; once published, the warehouse."""
+        """The draft, until it is published."""
         assert self.connection is not None
         return Warehouse(self.connection, self.workspace)
 
     def publish(self) -> None:
-        """Put the draft in the warehouse's place. Whoever reads the old one goes on reading it."""
+        """Close the draft and put it in the warehouse's place. Whoever reads the old one goes on reading it."""
         assert self.connection is not None
+        if self.analysts_file is not None:
+            out_of_reach(self.connection)
         self.connection.execute("checkpoint")
         self.connection.close()
         os.replace(self.workspace.draft_file, self.workspace.warehouse_file)
-        self.is_published = True
-        self.connection = connect(self.workspace, self.workspace.warehouse_file)
-        if self.analysts_file is not None:
-            put_in_reach(self.connection, self.analysts_file)
+        self.connection, self.is_published = None, True
 
     def __exit__(self, *_: object) -> None:
         if self.connection is not None:
@@ -467,7 +465,7 @@ class WarehouseResource(ConfigurableResource):  # type: ignore[type-arg]
         self.beside.give(f"rows of {view}", partial(write_rows, view=view))
 
     def publish(self) -> None:
-        """Make what the run did so far last: once, when everything is computed, before the release."""
+        """Make what the run did last: once, when everything is computed, just before its release takes its place."""
         if self._draft is None or self._beside is None or self._has_failed or self._draft.is_published:
             return
         self._beside.close()
@@ -475,16 +473,9 @@ class WarehouseResource(ConfigurableResource):  # type: ignore[type-arg]
             self._draft.publish()
 
     def complete_analysts_file(self) -> None:
-        """Make the analysts' file whole: rows for views, and from the current release what this run did not make.
-
-        Not what another version of the program made and this one does not know.
-        """
+        """Have the analysts' file made whole (`assets.analysts_file.complete`) beside what follows."""
         assert self._draft is not None
-        warehouse = self._draft.open()
-        for (view,) in warehouse.rows(VIEWS_OF_RUN, {"catalog": CATALOG}):
-            self.beside.result(f"rows of {view}", partial(write_rows, view=view))
-            put_in_place(warehouse, view)
-        made = tables_of(warehouse, CATALOG)
-        for name in tables_of(warehouse, BEFORE):
-            if name not in made and name in sentences():
-                warehouse.execute(f"create table {CATALOG}.{name} as from {BEFORE}.{name}")
+        views = [view for (view,) in self._draft.open().rows(VIEWS_OF_RUN, {"catalog": CATALOG})]
+        for view in views:
+            self.write_rows_of(view)
+        self.beside.give("complete", partial(complete, views=views))

@@ -13,10 +13,10 @@ import pytest
 from assets.analysts_file import (
     CATALOG,
     FILE_NAME,
+    complete,
     folder_of_release,
     hash_of_rows,
     out_of_reach,
-    put_in_place,
     put_in_reach,
     tables_of,
     write_rows,
@@ -44,7 +44,7 @@ def warehouse(tmp_path: Path) -> Iterator[Warehouse]:
 
 def test_rows_of_a_view_take_its_place(warehouse: Warehouse) -> None:
     write_rows(warehouse, "core.visits")
-    put_in_place(warehouse, "core.visits")
+    complete(warehouse, ["core.visits"])
     assert tables_of(warehouse, CATALOG) == ["core.visits"]
     hashed = hash_of_rows(warehouse, "core.visits")
     assert hashed["n_rows"] == 100_000
@@ -52,7 +52,7 @@ def test_rows_of_a_view_take_its_place(warehouse: Warehouse) -> None:
     assert hash_of_rows(warehouse, "other") == hashed
     warehouse.execute("delete from other where visit_id = 7")
     assert hash_of_rows(warehouse, "other")["hash"] != hashed["hash"]
-    out_of_reach(warehouse)
+    out_of_reach(warehouse.connection)
     with duckdb.connect(str(warehouse.workspace.building / FILE_NAME), read_only=True) as analysts:
         assert analysts.execute("select sum(visit_id) from core.visits").fetchone() == (4_999_950_000,)
 
