@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pandas import DataFrame, Timestamp
 
 from dashboards.words import is_missing
@@ -385,6 +387,8 @@ class Marts:
     about: Mapping[str, Any]
     _units: dict[str, dict[Any, Any]] = field(default_factory=dict, repr=False, compare=False)
     """Per table, where the rows of each unit stand: pages ask for hundreds of clinics, one after the other."""
+    _charts: dict[tuple[str, Any], DataFrame] = field(default_factory=dict, repr=False, compare=False)
+    """The control charts asked for so far: what a unit's course is, and its breaks, both look at it."""
 
     @classmethod
     def of(cls, frames: Mapping[str, DataFrame], about: Mapping[str, Any]) -> Marts:
@@ -397,21 +401,27 @@ class Marts:
 
     def rows(self, table: str, **cells: Any) -> DataFrame:
         """The rows of a table whose cells equal the given ones, in the table's own order."""
+        return self.frames[table].iloc[self._places(table, cells)].reset_index(drop=True)
+
+    def _places(self, table: str, cells: dict[str, Any]) -> NDArray[np.intp]:
+        """Where the rows with these cells stand in a table, in its order."""
         frame = self.frames[table]
         if "unit_id" in cells:
             if table not in self._units:
                 self._units[table] = frame.groupby("unit_id").indices
-            frame = frame.iloc[self._units[table].get(cells.pop("unit_id"), [])]
+            places = np.asarray(self._units[table].get(cells.pop("unit_id"), []), dtype=np.intp)
+        else:
+            places = np.arange(len(frame))
         for column, value in cells.items():
-            frame = frame[frame[column] == value]
-        return frame.reset_index(drop=True)
+            places = places[(frame[column].iloc[places] == value).fillna(False).to_numpy(dtype=np.bool_)]
+        return places
 
     def row(self, table: str, **cells: Any) -> Row:
         """The first such row as a mapping; where there is none, a row whose every cell is None."""
-        frame = self.rows(table, **cells)
-        if frame.empty:
+        places = self._places(table, cells)
+        if not places.size:
             return dict.fromkeys(COLUMNS[table])
-        return {str(column): value for column, value in frame.iloc[0].items()}
+        return {str(column): value for column, value in self.frames[table].iloc[places[0]].items()}
 
     def fact(self, name: str) -> Any:
         """A fact about the release, or None when it is not known."""
@@ -459,8 +469,11 @@ class Marts:
 
     def unit_chart(self, unit_level: str, unit_id: Any) -> DataFrame:
         """The same for one clinic or provider."""
-        charts = self.rows("control_charts", unit_level=unit_level, unit_id=unit_id, measure="mean_score")
-        return _one_chart(charts.sort_values(["chart_id", "period_start"]), self.scale_id)
+        if (unit_level, unit_id) not in self._charts:
+            charts = self.rows("control_charts", unit_level=unit_level, unit_id=unit_id, measure="mean_score")
+            chart = _one_chart(charts.sort_values(["chart_id", "period_start"]), self.scale_id)
+            self._charts[unit_level, unit_id] = chart
+        return self._charts[unit_level, unit_id].copy()
 
     def strategy_chart(self, strategy_id: str, measures: Sequence[str]) -> DataFrame:
         """The organisation's control chart of a strategy: of what is delivered (or kept), or of what is noticed."""
