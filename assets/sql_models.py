@@ -19,8 +19,8 @@ from sqlglot import expressions
 
 from assets.analysts_file import BEFORE, CATALOG, tables_of
 from assets.mappings import FEEDS
-from assets.registry import items_frame
-from assets.warehouse import DECIMALS, SCHEMAS, SQL, Warehouse, WarehouseResource
+from assets.registry import REGISTRY_TABLES, items_frame
+from assets.warehouse import DECIMALS, SCHEMAS, SCHEMAS_OF_ROWS, SQL, Warehouse, WarehouseResource
 from assets.workspace import current_manifest
 
 INCREMENTAL = frozenset({"core.scores"})
@@ -33,7 +33,9 @@ FIRST = ("marts.strategy_cells", "marts.data_quality", "marts.breaks")
 """What the estimates of strategies read, the longest step in Python: while it goes on, DuckDB makes the others."""
 
 BEFORE_MODELS = ("core.registry", *(f"staging.{feed}" for feed in FEEDS))
-"""The steps that write what models read; none reads what another step in Python writes."""
+"""The steps that write what models read, but for other models."""
+
+ROWS = tuple(f"{schema}." for schema in SCHEMAS_OF_ROWS)
 
 STOPS_THE_RUN = "-- Stops the run."
 
@@ -195,10 +197,18 @@ def _give_all(warehouse: WarehouseResource, of_run: Sequence[SqlModel]) -> None:
 
 @cache
 def _in_order() -> tuple[SqlModel, ...]:
-    """Every model after those it reads; those that `FIRST` rests on before the others."""
+    """Every model after those it reads; those that `FIRST` rests on before the others.
+
+    A model that reads what an estimate writes is not among them: it cannot be made ahead.
+    """
     by_name = {model.name: model for schema in ("core", "marts") for model in models(schema)}
     order = TopologicalSorter({name: set(model.dependencies) & set(by_name) for name, model in by_name.items()})
-    return tuple(by_name[name] for name in sorted(order.static_order(), key=lambda name: name not in _needed_first()))
+    made, ordered = set(REGISTRY_TABLES), []
+    for name in sorted(order.static_order(), key=lambda name: name not in _needed_first()):
+        if all(read in made or read.startswith(ROWS) for read in by_name[name].dependencies):
+            made.add(name)
+            ordered.append(by_name[name])
+    return tuple(ordered)
 
 
 @cache

@@ -918,8 +918,8 @@ def _ties(ledger: pd.DataFrame, rules: Mapping[str, TableRule], minimum: int) ->
     # An estimate at an event time counts the treated of the trajectory, with or without their comparison.
     if {"strategy_trajectories", "strategy_effect_paths"} <= set(rules):
         points = ledger[ledger["table"].isin(["strategy_trajectories", "strategy_effect_paths"])]
-        names = points["scope"].str.split("|", expand=True)
-        points = points[["table", "category", "cell"]].assign(strategy=names[0], group=names[1])
+        names = points["scope"].str.split("|")
+        points = points[["table", "category", "cell"]].assign(strategy=names.str.get(0), group=names.str.get(1))
         lead = points[points["table"] == "strategy_trajectories"]
         follow = points[points["table"] == "strategy_effect_paths"]
         together = lead.merge(follow, on=["strategy", "category"])
