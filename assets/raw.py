@@ -5,10 +5,9 @@ The assets of group raw belong here. Reading a format is in `readers`, meaning i
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -33,22 +32,11 @@ def known_batches(warehouse: Warehouse) -> frozenset[str]:
     )
 
 
-@cache
-def import_what_follows() -> threading.Thread:
-    """Import what checks and pages need, once: it takes Python seconds, in which DuckDB reads files."""
-    importing = threading.Thread(
-        target=lambda: [import_module(name) for name in ("assets.expectations", "dashboards.site")]
-    )
-    importing.start()
-    return importing
-
-
 def take_in(warehouse: Warehouse, file: InboxFile) -> int:
     """Read one file into its raw table and the ledger; returns the rows read, those set aside by status included.
 
     Raises BadInputError for a file that cannot be read: then nothing of it is in the warehouse.
     """
-    import_what_follows()
     feed = file.mapping.feed
     source = READERS[file.mapping.format](file)
     check_fit(file, source)
@@ -84,6 +72,24 @@ def take_in(warehouse: Warehouse, file: InboxFile) -> int:
     return n_read
 
 
+LARGE_BYTES = 20_000_000
+"""Files as large as this take DuckDB seconds to read."""
+
+
+def take_in_while_importing(warehouse: Warehouse, file: InboxFile) -> int:
+    """Take in a large file in another thread while this one imports what checks and pages need: it takes seconds too.
+
+    Not the other way round: while a library is half imported, nobody else may be at work in it, and Dagster would be.
+    """
+    if file.n_bytes < LARGE_BYTES:
+        return take_in(warehouse, file)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        taking_in = beside.submit(take_in, warehouse, file)
+        for name in ("assets.expectations", "dashboards.site"):
+            import_module(name)
+    return taking_in.result()
+
+
 def raw_asset(feed: str) -> dg.AssetsDefinition:
     """The asset `raw/<feed>`: takes in every new file of one feed, in the order of their names."""
 
@@ -102,7 +108,7 @@ def raw_asset(feed: str) -> dg.AssetsDefinition:
             rows = []
             for file in (file for file in plan.new if file.mapping.feed == feed):
                 try:
-                    rows.append(take_in(open_warehouse, file))
+                    rows.append(take_in_while_importing(open_warehouse, file))
                 except BadInputError as error:
                     refusals.append(Refusal(file.path, feed, error))
             warehouse.refuse(refusals)

@@ -24,6 +24,7 @@ from pydantic import PrivateAttr
 from threadpoolctl import threadpool_limits
 
 from assets.analysts_file import (
+    BEFORE,
     CATALOG,
     FILE_NAME,
     complete,
@@ -38,7 +39,7 @@ from assets.inbox import Refusal
 from assets.mappings import FEEDS, IDENTIFIERS, ITEM_IDS
 from assets.refusals import refuse
 from assets.workspace import Workspace
-from trust.errors import MendError, NoRoomError, RunInProgressError, SettingsError
+from trust.errors import MendError, NoRoomError, RunInProgressError, SettingsError, StorageError
 from trust.pseudonym import BLANKS, DIGITS, pads
 
 SCHEMAS_OF_ROWS = ("raw", "staging", "quarantine")
@@ -233,17 +234,27 @@ class Warehouse:
         try:
             yield
         except (duckdb.Error, OSError) as error:
-            problem = (
-                self.storage_problem(str(error))
-                if is_no_room(error)
-                else MendError(
+            if is_no_room(error):
+                problem = self.storage_problem(str(error))
+            elif isinstance(error, duckdb.CatalogException) and self._is_release_out_of_reach():
+                problem = StorageError(
+                    "the current release cannot be opened, and this run does not make all that it reads",
+                    place=f"{what}, {self.workspace.current / FILE_NAME}",
+                    remedy="close programs that hold it open, or run every step",
+                )
+            else:
+                problem = MendError(
                     f"the database refused a step ({type(error).__name__})",
                     place=what,
                     remedy="run again; if it comes back, report it with the program's version and this line",
                 )
-            )
         if problem is not None:
             raise problem
+
+    def _is_release_out_of_reach(self) -> bool:
+        """Whether there is a current release and this connection could not open it."""
+        attached = [name for (name,) in self.rows("select database_name from duckdb_databases()")]
+        return (self.workspace.current / FILE_NAME).exists() and CATALOG in attached and BEFORE not in attached
 
 
 def connect(workspace: Workspace, file: Path) -> duckdb.DuckDBPyConnection:

@@ -27,6 +27,7 @@ from assets.workspace import Workspace
 from pipelines.definitions import build as build_definitions
 from pipelines.runs import quick_event_log
 from tests.pipeline.conftest import new_workspace, query, released_tables
+from trust.errors import StorageError
 
 VISITS = "select range as visit_id from range(100000)"
 
@@ -99,6 +100,13 @@ def test_a_run_of_some_steps_releases_the_tables_of_the_others_as_they_were(copy
     assert manifest["fingerprint"] != json.loads(first)["fingerprint"]
     assert manifest["tables"] == json.loads(first)["tables"]
     assert released_tables(copy_of_ran) == before
+
+
+def test_a_run_of_some_steps_says_that_it_cannot_open_the_release_it_reads(copy_of_ran: Workspace) -> None:
+    (copy_of_ran.current / FILE_NAME).write_bytes(b"no database" * 1000)
+    with pytest.raises(StorageError, match="the current release cannot be opened") as raised:
+        rebuild(copy_of_ran, "marts/strategy_effects", "marts/strategy_effect_paths")
+    assert "run every step" in str(raised.value)
 
 
 def test_scores_of_the_current_release_are_taken_over_only_from_the_same_query(copy_of_ran: Workspace) -> None:
