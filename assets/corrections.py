@@ -41,19 +41,32 @@ def separate_what_never_counts(warehouse: Warehouse, feed: str) -> None:
     key = FEEDS[feed].key
     warehouse.execute(
         f"create or replace table staging.aside_{feed} as "
-        f"with twice as (select batch_id, {key} from arrived_{feed} where superseded_reason is null "
+        f"with twice as (select batch_number, {key} from arrived_{feed} where superseded_reason is null "
         f"and {key} is not null group by all having count(*) > 1) "
         f"select batch_id, row_number, superseded_reason from arrived_{feed} "
         "where superseded_reason is not null union all "
         "select batch_id, row_number, 'repeated' from ("
-        f"select batch_id, row_number, {key}, hash(*columns(* exclude (row_number))) as content "
-        f"from arrived_{feed} semi join twice using (batch_id, {key}) where superseded_reason is null) "
-        f"qualify row_number() over (partition by batch_id, {key}, content order by row_number) > 1"
+        f"select batch_id, batch_number, row_number, {key}, hash(*columns(* exclude (row_number))) as content "
+        f"from arrived_{feed} semi join twice using (batch_number, {key}) where superseded_reason is null) "
+        f"qualify row_number() over (partition by batch_number, {key}, content order by row_number) > 1"
     )
     warehouse.execute(
-        f"create or replace view staging.incoming_{feed} as select * from arrived_{feed} "
-        f"anti join staging.aside_{feed} using (batch_id, row_number)"
+        f"create or replace view staging.incoming_{feed} as "
+        f"select * from arrived_{feed} {_but_not(warehouse, _aside(feed))}"
     )
+
+
+def _aside(feed: str) -> str:
+    return f"(select batch_id, row_number from staging.aside_{feed})"
+
+
+def _quarantined(feed: str) -> str:
+    return f"(select batch_id, row_number from quarantine.rows where feed = '{feed}')"
+
+
+def _but_not(warehouse: Warehouse, rows: str) -> str:
+    """SQL that leaves rows out, where there are any: joined with nothing, all the others pass through one core only."""
+    return f"anti join {rows} using (batch_id, row_number)" if warehouse.value(f"select count(*) from {rows}") else ""
 
 
 def keep_valid_rows(warehouse: Warehouse, feed: str) -> int:
@@ -71,17 +84,13 @@ def keep_valid_rows(warehouse: Warehouse, feed: str) -> int:
         if not name.endswith("_text") and name != "superseded_reason"
     ]
     kept = ", ".join(f"arrived.{name}" for name in columns)
-    quarantined = f"(select batch_id, row_number from quarantine.rows where feed = '{feed}')"
-    # joined with nothing, rows pass through one core only: a join is there where it has something to find
-    has_aside, has_quarantined = (
-        warehouse.value(f"select count(*) from {rows}") for rows in (f"staging.aside_{feed}", quarantined)
-    )
+    not_quarantined, not_aside = (_but_not(warehouse, rows) for rows in (_quarantined(feed), _aside(feed)))
+    has_aside = bool(not_aside)
+    aside = f"left join staging.aside_{feed} as aside using (batch_id, row_number)" if has_aside else ""
     reason = "aside.superseded_reason" if has_aside else "null::varchar"
     valid = (
         f"select {kept}, {reason} is not null as is_superseded, {reason} as superseded_reason "
-        f"from arrived_{feed} as arrived "
-        f"{f'left join staging.aside_{feed} as aside using (batch_id, row_number)' if has_aside else ''} "
-        f"{f'anti join {quarantined} using (batch_id, row_number)' if has_quarantined else ''}"
+        f"from arrived_{feed} as arrived {aside} {not_quarantined}"
     )
     warehouse.execute(f"create table if not exists staging.{feed} as select * from ({valid}) limit 0")
     if feed == "responses":
@@ -91,13 +100,7 @@ def keep_valid_rows(warehouse: Warehouse, feed: str) -> int:
         if name in columns or name == "superseded_reason":
             warehouse.execute(f"alter table staging.{feed} add column if not exists {name} varchar")
     warehouse.execute(f"insert into staging.{feed} by name {valid}")
-    return int(
-        warehouse.value(
-            f"select count(*) from arrived_{feed} anti join staging.aside_{feed} using (batch_id, row_number) "
-            f"anti join (select batch_id, row_number from quarantine.rows where feed = '{feed}') "
-            "using (batch_id, row_number)"
-        )
-    )
+    return int(warehouse.value(f"select count(*) from arrived_{feed} {not_aside} {not_quarantined}"))
 
 
 def mark(warehouse: Warehouse, feed: str) -> None:

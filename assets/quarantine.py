@@ -165,8 +165,8 @@ def _look_for_suspects(warehouse: Warehouse, feed: str) -> None:
     """Two small tables that the rules ask, each made in one pass: ids that stand twice in a file, unknown answers."""
     key = FEEDS[feed].key
     warehouse.execute(
-        f"create or replace table staging.repeated_{feed} as select batch_id, {key} from staging.incoming_{feed} "
-        f"where {key} is not null group by all having count(*) > 1"
+        f"create or replace table staging.repeated_{feed} as select any_value(batch_id) as batch_id, {key} "
+        f"from staging.incoming_{feed} where {key} is not null group by batch_number, {key} having count(*) > 1"
     )
     if feed == "responses":
         items = ", ".join(ITEM_IDS)

@@ -48,6 +48,7 @@ def run_once(folder: Path, n_responses: int) -> tuple[float, int, list[Path]]:
     workspace = make_workspace(folder)
     if not any(workspace.inbox.iterdir()):
         write_hospital(simulate(Settings.for_responses(n_responses)), workspace.inbox)
+    os.sync()  # else the disk is still busy with the files just made up
     seconds, peak = seconds_and_peak([sys.executable, "-m", "pipelines.cli", "run", str(folder)])
     return seconds, peak, [workspace.inbox / f"{feed}.csv" for feed in FEEDS]
 
