@@ -5,9 +5,12 @@ Nothing here makes data: made-up hospitals come from `trust.simulation`, real fi
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
+
+gc.set_threshold(50_000, 20, 100)  # looking for garbage as often as Python does takes a tenth of the tests' time
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 KILLS_IN_EVERY_TEST = 2

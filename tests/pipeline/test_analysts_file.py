@@ -21,6 +21,7 @@ from assets.analysts_file import (
     tables_of,
     write_rows,
 )
+from assets.beside import Beside, Work
 from assets.sql_models import SqlModel, build
 from assets.warehouse import SQL, Warehouse, connect
 from assets.workspace import Workspace
@@ -88,7 +89,17 @@ def rebuild(workspace: Workspace, *keys: str) -> None:
         assert job_of_some.execute_in_process(instance=instance).success
 
 
-def test_a_run_of_some_steps_releases_the_tables_of_the_others_as_they_were(copy_of_ran: Workspace) -> None:
+def test_a_run_of_some_steps_releases_the_tables_of_the_others_as_they_were(
+    copy_of_ran: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: set[str] = set()
+    give = Beside.give
+
+    def seen_give(self: Beside, name: str, work: Work) -> None:
+        given.add(name)
+        give(self, name, work)
+
+    monkeypatch.setattr(Beside, "give", seen_give)
     before = released_tables(copy_of_ran)
     with duckdb.connect(str(copy_of_ran.current / FILE_NAME)) as release:
         release.execute("create table marts.of_another_version as select 1 as n")
@@ -96,6 +107,7 @@ def test_a_run_of_some_steps_releases_the_tables_of_the_others_as_they_were(copy
     settings = copy_of_ran.settings_file.read_text()
     copy_of_ran.settings_file.write_text(settings.replace('"Test hospital"', '"Renamed hospital"'))
     rebuild(copy_of_ran, "core/response_history", "marts/strategy_effects", "marts/strategy_effect_paths")
+    assert given == {"core.response_history", "rows of core.response_history", "complete", "describe"}
     manifest = json.loads((copy_of_ran.current / "manifest.json").read_text())
     assert manifest["fingerprint"] != json.loads(first)["fingerprint"]
     assert manifest["tables"] == json.loads(first)["tables"]
