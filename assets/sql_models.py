@@ -20,7 +20,7 @@ from sqlglot import expressions
 from assets.analysts_file import BEFORE, CATALOG, tables_of
 from assets.mappings import FEEDS
 from assets.registry import REGISTRY_TABLES, items_frame
-from assets.warehouse import DECIMALS, SCHEMAS, SCHEMAS_OF_ROWS, SQL, Warehouse, WarehouseResource
+from assets.warehouse import DECIMALS, DECIMALS_OF_SQUARES, SCHEMAS, SCHEMAS_OF_ROWS, SQL, Warehouse, WarehouseResource
 from assets.workspace import current_manifest
 
 INCREMENTAL = frozenset({"core.scores"})
@@ -105,7 +105,11 @@ def rounded(warehouse: Warehouse, model: SqlModel) -> str:
     if model.schema != "marts":
         return model.text
     described = warehouse.rows(f"describe {model.text}")
-    replaced = ", ".join(f"round({name}, {DECIMALS}) as {name}" for name, kind, *_ in described if kind == "DOUBLE")
+    replaced = ", ".join(
+        f"round({name}, {DECIMALS_OF_SQUARES if name == 'sum_square' else DECIMALS}) as {name}"
+        for name, kind, *_ in described
+        if kind == "DOUBLE"
+    )
     return f"select * replace ({replaced}) from ({model.text})" if replaced else model.text
 
 

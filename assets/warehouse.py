@@ -50,6 +50,9 @@ MEMORY_LIMIT = "2800MB"
 DECIMALS = 9
 """What marts keep: sums made in parallel differ in the sixteenth, and the same input must give the same table."""
 
+DECIMALS_OF_SQUARES = 6
+"""What they keep of sums of squares, which run into the millions: there a double has no ninth decimal."""
+
 NO_ROOM = (
     "no space left",
     "database or disk is full",
