@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from assets.dictionary import sentences
+from assets.sql_text import quoted
 
 if TYPE_CHECKING:
     from assets.warehouse import Warehouse
@@ -32,7 +33,7 @@ SCHEMAS = ("core", "marts")
 
 def attach(connection: duckdb.DuckDBPyConnection, file: Path, catalog: str) -> None:
     """Attach a database of a release, made where it is missing, with its schemas."""
-    connection.execute(f"attach {_quoted(file)} as {catalog} (storage_version '{STORAGE_VERSION}')")
+    connection.execute(f"attach {quoted(str(file))} as {catalog} (storage_version '{STORAGE_VERSION}')")
     for schema in SCHEMAS:
         connection.execute(f"create schema if not exists {catalog}.{schema}")
 
@@ -56,7 +57,7 @@ def put_in_reach(connection: duckdb.DuckDBPyConnection, file: Path, before: Path
     catalogs = [CATALOG]
     if before is not None and before.is_file():
         with suppress(duckdb.Error):
-            connection.execute(f"attach {_quoted(before)} as {BEFORE} (read_only)")
+            connection.execute(f"attach {quoted(str(before))} as {BEFORE} (read_only)")
             catalogs.append(BEFORE)
     row = connection.execute("select current_database()").fetchone()
     assert row is not None
@@ -68,10 +69,6 @@ def out_of_reach(connection: duckdb.DuckDBPyConnection) -> None:
     """Close the analysts' file, so that others can open it."""
     connection.execute("reset search_path")
     connection.execute(f"detach {CATALOG}")
-
-
-def _quoted(file: Path) -> str:
-    return "'" + str(file).replace("'", "''") + "'"
 
 
 def tables_of(warehouse: Warehouse, catalog: str) -> list[str]:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from assets.contracts import CHANNELS
 from assets.inbox import InboxFile
 from assets.mappings import FEEDS
-from assets.readers.door import STATUS, Source, fill, quoted, quoted_name
+from assets.readers.door import STATUS, Source, fill
 from assets.readers.redcap import EVENT, REPEAT_INSTRUMENT, TIMESTAMP
+from assets.sql_text import quoted, quoted_name
 from assets.warehouse import Warehouse
 from trust.instruments import INSTRUMENTS, ITEMS
 from trust.instruments.record import Item, MissingKind

@@ -22,6 +22,7 @@ import pandas as pd
 from assets.analysts_file import CATALOG, attached, hash_of_rows, tables_of
 from assets.dictionary import column_words, sentences
 from assets.sql_models import INCREMENTAL
+from assets.sql_text import quoted
 from assets.warehouse import SQL, Warehouse, WarehouseResource
 from assets.workspace import Workspace, current_manifest
 from trust.disclosure import RULES, suppress_all
@@ -95,18 +96,12 @@ def _comments(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
     ).fetchall()
     connection.execute("begin")  # else each of a thousand sentences waits for the disk
     for schema, table in sorted({(schema, table) for schema, table, _ in columns}):
-        connection.execute(
-            f"comment on table {catalog}.{schema}.{table} is {_quoted(sentences()[f'{schema}.{table}'])}"
-        )
+        connection.execute(f"comment on table {catalog}.{schema}.{table} is {quoted(sentences()[f'{schema}.{table}'])}")
     for schema, table, column in columns:
         connection.execute(
-            f'comment on column {catalog}.{schema}.{table}."{column}" is {_quoted(column_words()[column])}'
+            f'comment on column {catalog}.{schema}.{table}."{column}" is {quoted(column_words()[column])}'
         )
     connection.execute("commit")
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def describe_analysts(warehouse: Warehouse) -> dict[str, dict[str, Any]]:

@@ -12,7 +12,8 @@ import duckdb
 
 from assets.inbox import InboxFile
 from assets.readers.delimited import refuse_repeated
-from assets.readers.door import Source, quoted_name
+from assets.readers.door import Source
+from assets.sql_text import quoted_name
 from trust.errors import BadInputError
 
 SAMPLE_BYTES = 1 << 20

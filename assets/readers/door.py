@@ -19,6 +19,7 @@ import pandas as pd
 
 from assets.inbox import InboxFile, changed_while_read
 from assets.mappings import FEEDS, IDENTIFIERS, PEOPLE, FeedMapping
+from assets.sql_text import quoted
 from assets.warehouse import Warehouse
 from trust.errors import BadInputError, MendError
 
@@ -255,13 +256,3 @@ def serial_as_text(expression: str, epoch: str) -> str:
 def _set_aside(source: Source) -> str:
     cases = " ".join(f"when {condition} then {quoted(rule)}" for rule, condition in source.set_aside)
     return f"case {cases} end" if cases else "null::varchar"
-
-
-def quoted(text: str) -> str:
-    """Text as SQL writes it."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def quoted_name(name: str) -> str:
-    """A column's name as SQL writes it."""
-    return '"' + name.replace('"', '""') + '"'

@@ -13,7 +13,8 @@ from typing import Any
 
 from assets.inbox import InboxFile
 from assets.readers.columnar import SAMPLE_BYTES, json_problem
-from assets.readers.door import STATUS, Source, quoted
+from assets.readers.door import STATUS, Source
+from assets.sql_text import quoted
 from trust.errors import BadInputError, MendError
 
 RESPONSE, QUESTIONNAIRE, VALUE_SET = "QuestionnaireResponse", "Questionnaire", "ValueSet"

@@ -10,7 +10,8 @@ import re
 
 from assets.inbox import InboxFile
 from assets.readers.delimited import delimited, header_records, positions
-from assets.readers.door import STATUS, Source, quoted
+from assets.readers.door import STATUS, Source
+from assets.sql_text import quoted
 from trust.errors import BadInputError
 
 NO_OPTION = frozenset({"", "response", "open-ended response"})

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from assets.inbox import InboxFile
 from assets.readers.delimited import delimited, header_records, positions
-from assets.readers.door import STATUS, Source, quoted
+from assets.readers.door import STATUS, Source
+from assets.sql_text import quoted
 from trust.errors import BadInputError
 
 EVENT, REPEAT_INSTRUMENT = "redcap_event_name", "redcap_repeat_instrument"

@@ -23,9 +23,10 @@ from assets.instrument_fit import check_fit
 from assets.mappings import choose_mapping, load_mappings
 from assets.raw import take_in
 from assets.readers import READERS
-from assets.readers.door import Source, fill, quoted_name
+from assets.readers.door import Source, fill
 from assets.readers.recognise import recognise
 from assets.registry import items_frame
+from assets.sql_text import quoted_name
 from assets.staging import stage
 from assets.warehouse import SQL, Warehouse, define_pseudonym, make_schemas
 from assets.workspace import Workspace, make_workspace
