@@ -168,7 +168,7 @@ def model_asset(model: SqlModel) -> dg.AssetsDefinition:
         kinds={"duckdb", "sql"},
         deps=unique_dependencies([model]),
         description=model.sentence,
-        op_tags={"dagster/priority": "0" if model.name in _needed_first() else "-1"},
+        op_tags={"dagster/priority": "0" if model.name in needed_first() else "-1"},
     )
     def build_model(warehouse: WarehouseResource) -> dg.MaterializeResult[Any]:
         with warehouse.step(model.name):
@@ -187,7 +187,7 @@ def _models_of_run() -> list[SqlModel]:
     steps = context.run.step_keys_to_execute  # of a run that is taken up again, fewer than were selected
     return [
         model
-        for model in _in_order()
+        for model in in_order()
         if _asset_key(model.name) in selected and (steps is None or f"{model.schema}__{model.table}" in steps)
     ]
 
@@ -200,7 +200,7 @@ def _give_all(warehouse: WarehouseResource, of_run: Sequence[SqlModel]) -> None:
 
 
 @cache
-def _in_order() -> tuple[SqlModel, ...]:
+def in_order() -> tuple[SqlModel, ...]:
     """Every model after those it reads; those that `FIRST` rests on before the others.
 
     A model that reads what an estimate writes is not among them: it cannot be made ahead.
@@ -208,7 +208,7 @@ def _in_order() -> tuple[SqlModel, ...]:
     by_name = {model.name: model for schema in ("core", "marts") for model in models(schema)}
     order = TopologicalSorter({name: set(model.dependencies) & set(by_name) for name, model in by_name.items()})
     made, ordered = set(REGISTRY_TABLES), []
-    for name in sorted(order.static_order(), key=lambda name: name not in _needed_first()):
+    for name in sorted(order.static_order(), key=lambda name: name not in needed_first()):
         if all(read in made or read.startswith(ROWS) for read in by_name[name].dependencies):
             made.add(name)
             ordered.append(by_name[name])
@@ -216,7 +216,7 @@ def _in_order() -> tuple[SqlModel, ...]:
 
 
 @cache
-def _needed_first() -> frozenset[str]:
+def needed_first() -> frozenset[str]:
     """The models in `FIRST` and all that they rest on."""
     by_name = {model.name: model for schema in ("core", "marts") for model in models(schema)}
     needed: set[str] = set()

@@ -18,12 +18,12 @@ ALL = [model.name for schema in ("core", "marts") for model in models(schema)]
 
 
 def test_every_model_comes_after_those_it_reads_and_the_longest_estimates_wait_for_no_other() -> None:
-    order = [model.name for model in sql_models._in_order()]
+    order = [model.name for model in sql_models.in_order()]
     assert sorted(order) == sorted(ALL)
     place = {name: number for number, name in enumerate(order)}
-    for model in sql_models._in_order():
+    for model in sql_models.in_order():
         assert all(place[read] < place[model.name] for read in model.dependencies if read in place)
-    assert max(place[name] for name in FIRST) == len(sql_models._needed_first()) - 1
+    assert max(place[name] for name in FIRST) == len(sql_models.needed_first()) - 1
 
 
 def test_a_model_that_reads_what_an_estimate_writes_waits_for_its_step(
@@ -41,7 +41,7 @@ def test_a_model_that_reads_what_an_estimate_writes_waits_for_its_step(
     monkeypatch.setattr(
         sql_models, "models", lambda schema: [SqlModel(path) for path in sorted((tmp_path / schema).glob("*.sql"))]
     )
-    order = sql_models._in_order.__wrapped__()
+    order = sql_models.in_order.__wrapped__()
     assert [model.name for model in order] == ["core.visits", "marts.of_visits"]
 
 
@@ -65,7 +65,7 @@ def test_a_whole_run_gives_every_model_before_the_first_is_waited_for(
     (workspace.inbox / "visits.csv").write_text(VISITS + GOOD_VISIT)
     run(workspace)
     first_wait = next(number for number, what in enumerate(seen) if what.startswith("wait for "))
-    assert seen[:first_wait] == [model.name for model in sql_models._in_order()]
+    assert seen[:first_wait] == [model.name for model in sql_models.in_order()]
     assert {f"wait for {name}" for name in ALL} <= set(seen)
 
 
