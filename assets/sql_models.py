@@ -80,9 +80,10 @@ class SqlModel:
         return tuple(sorted(tables))
 
 
-def models(schema: str) -> list[SqlModel]:
-    """The models of one schema, by name."""
-    return [SqlModel(path) for path in sorted((SQL / schema).glob("*.sql"))]
+@cache
+def models(schema: str) -> tuple[SqlModel, ...]:
+    """The models of one schema, by name: one object for each file, because reading what a query reads takes time."""
+    return tuple(SqlModel(path) for path in sorted((SQL / schema).glob("*.sql")))
 
 
 def build(warehouse: Warehouse, model: SqlModel) -> int | None:
@@ -152,7 +153,7 @@ def _asset_key(name: str) -> dg.AssetKey:
     return dg.AssetKey([schema, table])
 
 
-def unique_dependencies(of: list[SqlModel]) -> list[dg.AssetKey]:
+def unique_dependencies(of: Sequence[SqlModel]) -> list[dg.AssetKey]:
     """The assets that these models read; raw and quarantine are written by assets that come before them anyway."""
     names = {name for model in of for name in model.dependencies}
     keys = {_asset_key(name) for name in names if not name.startswith(("quarantine.", "raw."))}

@@ -6,12 +6,25 @@ How SQLite is told to write belongs here. What is logged is Dagster's; durabilit
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
+
+
+def cache_by_file(create_engine: Callable[..., Engine]) -> Callable[..., Engine]:
+    """The same function, which returns the engine that it made for an address before."""
+    made: dict[str, Engine] = {}
+
+    def engine_of(address: str, **options: Any) -> Engine:
+        if address not in made:
+            made[address] = create_engine(address, **options)
+        return made[address]
+
+    return engine_of
 
 
 @contextmanager
@@ -21,6 +34,7 @@ def quick_event_log() -> Iterator[None]:
     Dagster opens and closes a connection for each of the two thousand statements of a run. Closing the last one makes
     SQLite copy its log and wait for the disk, which takes longer than the run. So one connection to each file is kept
     open. A power cut may lose the last events of a run; it damages nothing, and the warehouse does not depend on them.
+    It also makes SQLAlchemy's engine anew each time, and with it every statement. Here a file keeps its engine.
     """
     kept: dict[str, sqlite3.Connection] = {}
     settled: set[str] = set()
@@ -40,9 +54,12 @@ def quick_event_log() -> Iterator[None]:
             settled.add(file)
 
     event.listen(Engine, "connect", on_connect)
+    create_engine = sqlite_event_log.create_engine
+    sqlite_event_log.create_engine = cache_by_file(create_engine)
     try:
         yield
     finally:
+        sqlite_event_log.create_engine = create_engine
         event.remove(Engine, "connect", on_connect)
         for connection in kept.values():
             connection.close()
