@@ -36,24 +36,34 @@ def separate_what_never_counts(warehouse: Warehouse, feed: str) -> None:
     """Split `arrived_<feed>`: rows that never count into `staging.aside_<feed>`, the rest into incoming.
 
     The rest is the view `staging.incoming_<feed>`, on which the rules are checked. A row that stands twice in its
-    file, word for word, counts once: the first.
+    file, word for word, counts once: the first. Ids that still stand twice in a file are left in
+    `staging.repeated_<feed>`, for the rule that asks.
     """
     key = FEEDS[feed].key
     warehouse.execute(
+        f"create or replace table staging.repeated_{feed} as "
+        f"select any_value(batch_id) as batch_id, batch_number, {key} from arrived_{feed} where superseded_reason is null and {key} is not null "
+        f"group by batch_number, {key} having count(*) > 1"
+    )
+    warehouse.execute(
         f"create or replace table staging.aside_{feed} as "
-        f"with twice as (select batch_number, {key} from arrived_{feed} where superseded_reason is null "
-        f"and {key} is not null group by all having count(*) > 1) "
         f"select batch_id, row_number, superseded_reason from arrived_{feed} "
         "where superseded_reason is not null union all "
         "select batch_id, row_number, 'repeated' from ("
         f"select batch_id, batch_number, row_number, {key}, hash(*columns(* exclude (row_number))) as content "
-        f"from arrived_{feed} semi join twice using (batch_number, {key}) where superseded_reason is null) "
+        f"from arrived_{feed} semi join staging.repeated_{feed} using (batch_number, {key}) "
+        "where superseded_reason is null) "
         f"qualify row_number() over (partition by batch_number, {key}, content order by row_number) > 1"
     )
     warehouse.execute(
         f"create or replace view staging.incoming_{feed} as "
         f"select * from arrived_{feed} {_but_not(warehouse, _aside(feed))}"
     )
+    if warehouse.value(f"select count(*) from staging.repeated_{feed}"):
+        warehouse.execute(
+            f"delete from staging.repeated_{feed} where (batch_number, {key}) not in (select (batch_number, {key}) "
+            f"from staging.incoming_{feed} where {key} is not null group by batch_number, {key} having count(*) > 1)"
+        )
 
 
 def _aside(feed: str) -> str:

@@ -162,12 +162,7 @@ def _asked_items(warehouse: Warehouse, feed: str) -> frozenset[str]:
 
 
 def _look_for_suspects(warehouse: Warehouse, feed: str) -> None:
-    """Two small tables that the rules ask, each made in one pass: ids that stand twice in a file, unknown answers."""
-    key = FEEDS[feed].key
-    warehouse.execute(
-        f"create or replace table staging.repeated_{feed} as select any_value(batch_id) as batch_id, {key} "
-        f"from staging.incoming_{feed} where {key} is not null group by batch_number, {key} having count(*) > 1"
-    )
+    """A small table that the rules ask, made in one pass: answers that no mapping knows."""
     if feed == "responses":
         items = ", ".join(ITEM_IDS)
         distinct = ", ".join(f"list(distinct {item_id}) as {item_id}" for item_id in ITEM_IDS)

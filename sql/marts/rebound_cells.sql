@@ -7,23 +7,30 @@ responses as (
     where patient_id is not null
 ),
 
+scales as (
+    -- A short key for the scale: ordering two million rows within its name takes half as long again.
+    select scale_id, cast(row_number() over (order by scale_id) as utinyint) as scale_key
+    from (select distinct scale_id from core.scores)
+),
+
 asked as (
     -- A questionnaire without enough answers for a score is a time of asking too: it is not passed over for a later one.
     select
-        scores.scale_id,
+        scales.scale_key,
         responses.patient_id,
         scores.score,
         row_number() over (
-            partition by scores.scale_id, responses.patient_id
+            partition by scales.scale_key, responses.patient_id
             order by responses.experience_date, responses.response_id
         ) as asked_number,
     from core.scores as scores
     inner join responses using (response_id)
+    inner join scales using (scale_id)
 ),
 
 pairs as (
     select
-        scale_id,
+        scale_key,
         patient_id,
         max(score) filter (where asked_number = 1) as first_score,
         max(score) filter (where asked_number = 2) as second_score,
@@ -33,8 +40,9 @@ pairs as (
 ),
 
 cells as (
-    select scale_id, first_score, second_score, count(*) as n_patients
+    select scales.scale_id, first_score, second_score, count(*) as n_patients
     from pairs
+    inner join scales using (scale_key)
     where first_score is not null and second_score is not null
     group by all
 )

@@ -54,6 +54,11 @@ repairs as (
     where unit_level = 'patient'
 ),
 
+strategy_keys as (
+    select strategy_id, cast(row_number() over (order by strategy_id) as utinyint) as strategy_key
+    from (select distinct strategy_id from core.strategy_starts)
+),
+
 unit_counts as (
     select strategy_id, unit_level, count(*) as n_units from core.strategy_starts group by all
 ),
@@ -76,6 +81,7 @@ answering_units as (
 roll_out_units as (
     select
         levels.strategy_id,
+        strategy_keys.strategy_key,
         levels.unit_level,
         answering_units.unit_id,
         answering_units.provider_id,
@@ -85,6 +91,7 @@ roll_out_units as (
         answering_units.unit_id as cluster_id,
         starts.start_date,
     from levels
+    inner join strategy_keys using (strategy_id)
     inner join answering_units using (unit_level)
     left join starts using (strategy_id, unit_level, unit_id)
 ),
@@ -109,6 +116,7 @@ others_begun as (
 repair_units as (
     select
         repair_strategies.strategy_id,
+        strategy_keys.strategy_key,
         'patient' as unit_level,
         breaches.breach_id,
         cast(breaches.breach_id as varchar) as unit_id,
@@ -122,6 +130,7 @@ repair_units as (
         repairs.start_date,
         breaches.breach_date,
     from repair_strategies
+    inner join strategy_keys using (strategy_id)
     cross join breaches
     left join repairs using (strategy_id, breach_id)
     left join others_begun using (strategy_id, breach_id)
@@ -150,21 +159,21 @@ answers_by_breach as (
 
 -- Units and patients stand as 64-bit hashes up to the sums: grouping millions of rows by long text would take minutes.
 answers_by_unit as (
-    select units.strategy_id, units.unit_key, units.cohort, units.start_date, answers.patient_key, answers.score,
+    select units.strategy_key, units.unit_key, units.cohort, units.start_date, answers.patient_key, answers.score,
         answers.experience_date, answers.month as period, answers.is_under_apology, answers.is_under_communication,
         answers.is_under_transparency, answers.is_under_expectations, answers.is_under_follow_through,
         answers.is_under_empathy,
     from answers
     inner join roll_out_units as units on units.unit_level = 'provider' and units.provider_id = answers.provider_id
     union all
-    select units.strategy_id, units.unit_key, units.cohort, units.start_date, answers.patient_key, answers.score,
+    select units.strategy_key, units.unit_key, units.cohort, units.start_date, answers.patient_key, answers.score,
         answers.experience_date, answers.month as period, answers.is_under_apology, answers.is_under_communication,
         answers.is_under_transparency, answers.is_under_expectations, answers.is_under_follow_through,
         answers.is_under_empathy,
     from answers
     inner join roll_out_units as units on units.unit_level = 'clinic' and units.unit_id = answers.clinic_id
     union all
-    select units.strategy_id, units.unit_key, units.cohort, units.start_date, answers.patient_key, answers.score,
+    select units.strategy_key, units.unit_key, units.cohort, units.start_date, answers.patient_key, answers.score,
         answers.experience_date, answers.period, answers.is_under_apology, answers.is_under_communication,
         answers.is_under_transparency, answers.is_under_expectations, answers.is_under_follow_through,
         answers.is_under_empathy,
@@ -175,7 +184,7 @@ answers_by_unit as (
 -- Months since the start, or of the calendar where a unit never begins.
 timed as (
     select
-        strategy_id,
+        strategy_key,
         unit_key,
         patient_key,
         cohort is not null as is_beginning,
@@ -193,7 +202,7 @@ timed as (
 
 sums as (
     select
-        strategy_id,
+        strategy_key,
         unit_key,
         month,
         is_started,
@@ -212,26 +221,26 @@ sums as (
 
 -- A patient is counted in one unit only per month, so that units add up; and as new in one month of the first year only.
 unit_of_month as (
-    select strategy_id, patient_key, is_beginning, is_started, month, min(unit_key) as unit_key,
+    select strategy_key, patient_key, is_beginning, is_started, month, min(unit_key) as unit_key,
     from timed
     group by all
 ),
 
 unit_of_first_month as (
-    select strategy_id, patient_key, arg_min(unit_key, month) as unit_key, min(month) as month, true as is_started,
+    select strategy_key, patient_key, arg_min(unit_key, month) as unit_key, min(month) as month, true as is_started,
     from unit_of_month
     where is_started and month < 12
-    group by strategy_id, patient_key
+    group by strategy_key, patient_key
 ),
 
 patients as (
-    select strategy_id, unit_key, is_started, month, count(*) as n_patients,
+    select strategy_key, unit_key, is_started, month, count(*) as n_patients,
     from unit_of_month
     group by all
 ),
 
 new_patients as (
-    select strategy_id, unit_key, is_started, month, count(*) as n_new_patients,
+    select strategy_key, unit_key, is_started, month, count(*) as n_new_patients,
     from unit_of_first_month
     group by all
 ),
@@ -268,9 +277,9 @@ cells as (
         sums.n_under_follow_through,
         sums.n_under_empathy,
     from sums
-    inner join units using (strategy_id, unit_key)
-    left join patients using (strategy_id, unit_key, is_started, month)
-    left join new_patients using (strategy_id, unit_key, is_started, month)
+    inner join units using (strategy_key, unit_key)
+    left join patients using (strategy_key, unit_key, is_started, month)
+    left join new_patients using (strategy_key, unit_key, is_started, month)
 ),
 
 -- A strategy only ever applied to patients without a breach keeps a row per patient, to be refused with that reason.
