@@ -42,7 +42,8 @@ def separate_what_never_counts(warehouse: Warehouse, feed: str) -> None:
     key = FEEDS[feed].key
     warehouse.execute(
         f"create or replace table staging.repeated_{feed} as "
-        f"select any_value(batch_id) as batch_id, batch_number, {key} from arrived_{feed} where superseded_reason is null and {key} is not null "
+        f"select any_value(batch_id) as batch_id, batch_number, {key} from arrived_{feed} "
+        f"where superseded_reason is null and {key} is not null "
         f"group by batch_number, {key} having count(*) > 1"
     )
     warehouse.execute(
