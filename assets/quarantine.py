@@ -37,7 +37,8 @@ class RefusedBatch:
 
 def check_rows(warehouse: Warehouse, feed: str) -> list[RuleResult]:
     """Check every row rule on `staging.incoming_<feed>` and send offenders to `quarantine.rows`."""
-    _look_for_suspects(warehouse, feed)
+    if feed == "responses":
+        _look_for_unknown_answers(warehouse)
     results = _validate(warehouse, feed, ROW_RULES[feed])
     for result, offenders in results:
         if result.n_broken and offenders:
@@ -161,20 +162,19 @@ def _asked_items(warehouse: Warehouse, feed: str) -> frozenset[str]:
     )
 
 
-def _look_for_suspects(warehouse: Warehouse, feed: str) -> None:
+def _look_for_unknown_answers(warehouse: Warehouse) -> None:
     """A small table that the rules ask, made in one pass: answers that no mapping knows."""
-    if feed == "responses":
-        items = ", ".join(ITEM_IDS)
-        distinct = ", ".join(f"list(distinct {item_id}) as {item_id}" for item_id in ITEM_IDS)
-        warehouse.execute(
-            "create or replace table staging.unknown_answers as select mapping, item_id, answer_text from ("
-            "select mapping, item_id, unnest(texts) as answer_text from "
-            f"(unpivot (select mapping, {distinct} from staging.incoming_responses group by mapping) on {items} "
-            "into name item_id value texts)) "
-            "anti join staging.item_options using (mapping, item_id, answer_text) "
-            # an item that a mapping of the same run does not ask is null: no answer, so no unknown one
-            "where answer_text is not null"
-        )
+    items = ", ".join(ITEM_IDS)
+    distinct = ", ".join(f"list(distinct {item_id}) as {item_id}" for item_id in ITEM_IDS)
+    warehouse.execute(
+        "create or replace table staging.unknown_answers as select mapping, item_id, answer_text from ("
+        "select mapping, item_id, unnest(texts) as answer_text from "
+        f"(unpivot (select mapping, {distinct} from staging.incoming_responses group by mapping) on {items} "
+        "into name item_id value texts)) "
+        "anti join staging.item_options using (mapping, item_id, answer_text) "
+        # an item that a mapping of the same run does not ask is null: no answer, so no unknown one
+        "where answer_text is not null"
+    )
 
 
 def _most_broken(warehouse: Warehouse, feed: str, batch_id: str) -> str:

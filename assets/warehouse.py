@@ -403,8 +403,8 @@ class WarehouseResource(ConfigurableResource):  # type: ignore[type-arg]
     """Dagster's handle on the warehouse: a run works in a draft of it.
 
     Opened when the run starts, under the workspace's lock; published when it ends, or when a step asks (`publish`,
-    before a release is written); thrown away when any step failed. So a run that is killed or stopped by a broken
-    rule leaves the warehouse as it was.
+    just before a release takes its place); thrown away when any step failed. So a run that is killed or stopped by a
+    broken rule leaves the warehouse as it was.
     """
 
     root: str

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-gc.set_threshold(50_000, 20, 100)  # looking for garbage as often as Python does takes a tenth of the tests' time
+gc.set_threshold(50_000, 20, 100)  # Python looks for garbage so often that tests of whole runs feel it
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 KILLS_IN_EVERY_TEST = 2

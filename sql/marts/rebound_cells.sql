@@ -8,7 +8,7 @@ responses as (
 ),
 
 scales as (
-    -- A short key for the scale: ordering two million rows within its name takes half as long again.
+    -- A short key for the scale: ordering two million rows within its name takes a third longer.
     select scale_id, cast(row_number() over (order by scale_id) as utinyint) as scale_key
     from (select distinct scale_id from core.scores)
 ),
