@@ -95,7 +95,7 @@ def build(warehouse: Warehouse, model: SqlModel) -> int | None:
         return int(
             warehouse.value(
                 f"insert into {model.name} by name select * from ({model.text}) "
-                f"anti join (select distinct response_id, batch_id from {model.name}) using (response_id, batch_id)"
+                f"anti join (select distinct response_id from {model.name}) using (response_id)"
             )
         )
     return int(warehouse.value(f"create or replace table {model.name} as {rounded(warehouse, model)}"))
@@ -136,11 +136,14 @@ def _takes_over(warehouse: Warehouse, model: SqlModel) -> bool:
         "insert or replace into raw.model_versions values ($model, $version)", {"model": model.name, "version": version}
     )
     manifest = current_manifest(warehouse.workspace) or {}
-    if manifest.get("model_versions", {}).get(model.name) != version or model.name not in tables_of(warehouse, BEFORE):
+    is_same_query = manifest.get("model_versions", {}).get(model.name) == version
+    if not is_same_query or not {model.name, "core.responses"} <= set(tables_of(warehouse, BEFORE)):
         return False
     warehouse.execute(
-        f"create or replace table {model.name} as select held.* from {BEFORE}.{model.name} as held semi join "
+        f"create or replace table {model.name} as select held.* from {BEFORE}.{model.name} as held semi join ("
+        f"select response_id from {BEFORE}.core.responses semi join "
         "(select response_id, batch_id from staging.responses where not is_superseded) using (response_id, batch_id)"
+        ") using (response_id)"
     )
     return True
 

@@ -2,7 +2,7 @@
 with
 
 responses as (
-    select batch_id, mapping, response_id, columns(* exclude (
+    select mapping, response_id, columns(* exclude (
         batch_id, batch_number, row_number, mapping, response_id, visit_id, patient_id, provider_id, clinic_id,
         answered_at, answered_date, time_zone, channel, status, comment, is_superseded, superseded_reason
     ))
@@ -11,7 +11,7 @@ responses as (
 ),
 
 asked as (
-    unpivot responses on columns(* exclude (batch_id, mapping, response_id)) into name item_id value answer_text
+    unpivot responses on columns(* exclude (mapping, response_id)) into name item_id value answer_text
 ),
 
 options as (
@@ -19,19 +19,16 @@ options as (
 ),
 
 items as (
-    select * from core.items
+    select item_id from core.items
 )
 
 select
     asked.response_id,
-    items.instrument_id,
-    items.instrument_version,
     asked.item_id,
     options.answer_value,
     -- a text that only another mapping of the same run knows is kept as no valid answer, never dropped
     case when options.item_id is null then 'not_valid' else options.missing_kind end as missing_kind,
-    asked.batch_id,
 from asked
-inner join items using (item_id)
+semi join items using (item_id)
 left join options
     on asked.mapping = options.mapping and asked.item_id = options.item_id and asked.answer_text = options.answer_text

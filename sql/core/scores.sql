@@ -21,7 +21,6 @@ scales as (
 oriented as (
     select
         answers.response_id,
-        answers.batch_id,
         items.scale_key,
         case when items.is_reversed then items.minimum + items.maximum - answers.answer_value else answers.answer_value end
             as oriented_value,
@@ -34,7 +33,6 @@ oriented as (
 summed as (
     select
         response_id,
-        batch_id,
         scale_key,
         count(oriented_value) as n_answered,
         sum(oriented_value) as total,
@@ -53,6 +51,5 @@ select
     n_answered,
     n_items,
     n_answered >= minimum_answered as is_scorable,
-    summed.batch_id,
 from summed
 inner join scales using (scale_key)

@@ -304,7 +304,7 @@ heard as (
     from core.answers as answers
     inner join strategies on answers.item_id = strategies.noticed_item_id
     inner join responses using (response_id)
-    where answers.instrument_id = 'noticed' and answers.answer_value is not null
+    where answers.answer_value is not null
 ),
 
 -- Only answers about a visit the strategy had reached by then can tell whether it was noticed.

@@ -1,8 +1,12 @@
 -- One row per response that looks like a test entry: one of a run of best possible answers, each at another clinic, within minutes.
 with
 
-responses as (
+current_responses as (
     select response_id, batch_id, clinic_id, answered_at from core.responses
+),
+
+responses as (
+    select * from current_responses
     where clinic_id is not null
 ),
 
@@ -85,11 +89,15 @@ long_runs as (
     having count(*) >= 5 and count(*) = count(distinct clinic_id)
 ),
 
+of_files_with_runs as (
+    select response_id, batch_id from current_responses semi join long_runs using (batch_id)
+),
+
 -- The scores may rest on some of the items: of responses that score best throughout, all answers are looked at.
 whole as (
-    select answers.batch_id, answers.response_id
+    select of_files_with_runs.batch_id, answers.response_id
     from core.answers as answers
-    semi join long_runs using (batch_id)
+    inner join of_files_with_runs using (response_id)
     inner join best_scores using (response_id)
     inner join items using (item_id)
     group by all
@@ -101,9 +109,9 @@ best_counts as (
 ),
 
 scored_counts as (
-    select batch_id, count(distinct response_id) as n_scored
-    from core.scores
-    semi join long_runs using (batch_id)
+    select batch_id, count(*) as n_scored
+    from of_files_with_runs
+    semi join core.scores using (response_id)
     group by all
 ),
 

@@ -31,7 +31,7 @@ create table core.responses as
         ['paper', 'web', 'sms'][1 + r % 3] as channel
     from people;
 create table core.answers as
-    select response_id, 'long' as instrument_id, '1' as instrument_version, 'q' || i as item_id,
+    select response_id, 'q' || i as item_id,
         cast(greatest(1, least(5, round(3.5 + 1.2 * trust + 1.5 * (random() + random() - 1)))) as smallint)
             as answer_value
     from people cross join range(1, {N_ITEMS + 1}) as numbers(i);

@@ -34,8 +34,7 @@ def connection() -> duckdb.DuckDBPyConnection:
     database.register("items_given", frame)
     database.execute("create table core.items as from items_given")
     database.execute(
-        "create table core.answers (response_id varchar, instrument_id varchar, instrument_version varchar, "
-        "item_id varchar, answer_value smallint, missing_kind varchar, batch_id varchar)"
+        "create table core.answers (response_id varchar, item_id varchar, answer_value smallint, missing_kind varchar)"
     )
     return database
 
@@ -51,13 +50,12 @@ def test_sql_and_specification_score_alike(
         instrument, scale = SCALES[scale_id]
         given_answers = dict(zip(scale.item_ids, answers, strict=True))
         connection.executemany(
-            "insert into core.answers values (?, ?, ?, ?, ?, ?, 'b')",
+            "insert into core.answers values (?, ?, ?, ?)",
             [
-                (str(number), instrument.instrument_id, instrument.version, item_id, answer,
-                 None if answer is not None else "not_answered")
+                (str(number), item_id, answer, None if answer is not None else "not_answered")
                 for item_id, answer in given_answers.items()
             ],
-        )  # fmt: skip
+        )
         expected[str(number), scale_id] = score_response(given_answers, scale, instrument)
     found = {
         (response_id, scale_id): (score, n_answered, n_items, is_scorable)
