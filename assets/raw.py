@@ -5,19 +5,22 @@ The assets of group raw belong here. Reading a format is in `readers`, meaning i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 import dagster as dg
 
-from assets.inbox import InboxFile, Refusal, plan_inbox
+from assets.inbox import InboxFile, InboxPlan, Refusal, plan_inbox
 from assets.instrument_fit import check_fit
 from assets.mappings import FEEDS, load_mappings
 from assets.readers import READERS
 from assets.readers.door import arrive
+from assets.this_run import makes
 from assets.warehouse import Warehouse, WarehouseResource
 from trust.errors import BadInputError
 
@@ -32,8 +35,16 @@ def known_batches(warehouse: Warehouse) -> frozenset[str]:
     )
 
 
-def take_in(warehouse: Warehouse, file: InboxFile) -> int:
-    """Read one file into its raw table and the ledger; returns the rows read, those set aside by status included.
+@dataclass(frozen=True)
+class FileRead:
+    """What reading a file found: the rows in it, those set aside by status included, and its text encoding."""
+
+    n_rows: int
+    encoding: str
+
+
+def read(warehouse: Warehouse, file: InboxFile) -> FileRead:
+    """Read one file into its raw table, which nobody looks at before the file is in the ledger (`enter`).
 
     Raises BadInputError for a file that cannot be read: then nothing of it is in the warehouse.
     """
@@ -41,7 +52,7 @@ def take_in(warehouse: Warehouse, file: InboxFile) -> int:
     source = READERS[file.mapping.format](file)
     check_fit(file, source)
     with warehouse.beside() as (beside, catalog):
-        n_read = arrive(beside, file, source)
+        n_rows = arrive(beside, file, source)
         arriving = f"{catalog}.arriving"
         warehouse.execute(
             f"insert into raw.{feed} by name select $batch_id as batch_id, * exclude (set_aside_rule) from {arriving} "
@@ -55,39 +66,62 @@ def take_in(warehouse: Warehouse, file: InboxFile) -> int:
                 "where set_aside_rule is not null",
                 {"feed": feed, "batch_id": file.sha256},
             )
+    return FileRead(n_rows, source.encoding)
+
+
+def enter(warehouse: Warehouse, file: InboxFile, found: FileRead) -> None:
+    """Enter a file that was read in the ledger: from now on it is taken in."""
     warehouse.execute(
         "insert into raw.batches select $batch_id, coalesce(max(batch_number), 0) + 1, $feed, $mapping, "
         "$file_name, $n_bytes, $encoding, $taken_in_at, $n_read, false from raw.batches",
         {
             "batch_id": file.sha256,
-            "feed": feed,
+            "feed": file.mapping.feed,
             "mapping": file.mapping.name,
             "file_name": file.path.name,
             "n_bytes": file.n_bytes,
-            "encoding": source.encoding,
+            "encoding": found.encoding,
             "taken_in_at": datetime.now(UTC).replace(tzinfo=None),
-            "n_read": n_read,
+            "n_read": found.n_rows,
         },
     )
-    return n_read
 
 
-LARGE_BYTES = 20_000_000
-"""Files as large as this take DuckDB seconds to read."""
+def take_in(warehouse: Warehouse, file: InboxFile) -> int:
+    """Read one file and enter it in the ledger; returns the rows in it. Raises as `read`."""
+    found = read(warehouse, file)
+    enter(warehouse, file, found)
+    return found.n_rows
 
 
-def take_in_while_importing(warehouse: Warehouse, file: InboxFile) -> int:
-    """Take in a large file in another thread while this one imports what checks and pages need: it takes seconds too.
+def look_at_inbox(warehouse: Warehouse) -> InboxPlan:
+    """What the inbox holds, against the ledger of this warehouse."""
+    workspace = warehouse.workspace
+    return plan_inbox(workspace.inbox, load_mappings(workspace.feeds), known_batches(warehouse))
 
-    Not the other way round: while a library is half imported, nobody else may be at work in it, and Dagster would be.
+
+def inbox_of_run(warehouse: WarehouseResource) -> InboxPlan:
+    """The inbox as it was when this run first looked; from then on its files are read beside the steps.
+
+    The feed with the smallest files first: its steps, and importing what the next ones need, go on meanwhile.
+    Importing stays in the thread that runs the steps: while a library is half imported, nobody else may be at work in
+    it, and Dagster would be.
     """
-    if file.n_bytes < LARGE_BYTES:
-        return take_in(warehouse, file)
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        taking_in = beside.submit(take_in, warehouse, file)
-        for name in ("assets.expectations", "dashboards.site"):
-            import_module(name)
-    return taking_in.result()
+    plan: InboxPlan = warehouse.beside.result("inbox", look_at_inbox)
+    n_bytes = Counter[str]()
+    for file in plan.new:
+        n_bytes[file.mapping.feed] += file.n_bytes
+    for file in sorted(plan.new, key=lambda file: n_bytes[file.mapping.feed]):
+        if makes(dg.AssetKey(["raw", file.mapping.feed])):
+            warehouse.beside.give(f"read {file.sha256}", partial(read, file=file))
+    for name in ("assets.expectations", "dashboards.site"):
+        import_module(name)
+    return plan
+
+
+def priority(feed: str) -> dict[str, str]:
+    """Dagster's tag by which feeds of one row per visit are taken in and staged last: reading them takes longest."""
+    return {"dagster/priority": "1" if feed in {"visits", "responses"} else "2"}
 
 
 def raw_asset(feed: str) -> dg.AssetsDefinition:
@@ -98,19 +132,21 @@ def raw_asset(feed: str) -> dg.AssetsDefinition:
         group_name="raw",
         kinds={"duckdb", "csv"},
         description=f"Every {feed} file as received: text, identifiers replaced, comments dropped.",
+        op_tags=priority(feed),
     )
     def take_in_feed(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult[Any]]:
         with warehouse.step(f"raw.{feed}") as open_warehouse:
-            workspace = warehouse.workspace
-            mappings = load_mappings(workspace.feeds)
-            plan = plan_inbox(workspace.inbox, mappings, known_batches(open_warehouse))
+            plan = inbox_of_run(warehouse)
             refusals = [refusal for refusal in plan.refused if refusal.feed == feed]
             rows = []
             for file in (file for file in plan.new if file.mapping.feed == feed):
                 try:
-                    rows.append(take_in_while_importing(open_warehouse, file))
+                    found: FileRead = warehouse.beside.result(f"read {file.sha256}", partial(read, file=file))
                 except BadInputError as error:
                     refusals.append(Refusal(file.path, feed, error))
+                    continue
+                enter(open_warehouse, file, found)
+                rows.append(found.n_rows)
             warehouse.refuse(refusals)
         yield dg.MaterializeResult(metadata={"n_files": len(rows), "n_rows": sum(rows), "n_refused": len(refusals)})
 

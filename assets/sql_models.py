@@ -20,6 +20,7 @@ from sqlglot import expressions
 from assets.analysts_file import BEFORE, CATALOG, tables_of
 from assets.mappings import FEEDS
 from assets.registry import REGISTRY_TABLES, items_frame
+from assets.this_run import makes
 from assets.warehouse import DECIMALS, DECIMALS_OF_SQUARES, SCHEMAS, SCHEMAS_OF_ROWS, SQL, Warehouse, WarehouseResource
 from assets.workspace import current_manifest
 
@@ -186,14 +187,7 @@ def model_asset(model: SqlModel) -> dg.AssetsDefinition:
 
 def _models_of_run() -> list[SqlModel]:
     """The models that this run makes, each after those it reads, and first those the longest estimates wait for."""
-    context = dg.AssetExecutionContext.get()
-    selected = context.job_def.asset_layer.selected_asset_keys
-    steps = context.run.step_keys_to_execute  # of a run that is taken up again, fewer than were selected
-    return [
-        model
-        for model in in_order()
-        if _asset_key(model.name) in selected and (steps is None or f"{model.schema}__{model.table}" in steps)
-    ]
+    return [model for model in in_order() if makes(_asset_key(model.name))]
 
 
 def _give_all(warehouse: WarehouseResource, of_run: Sequence[SqlModel]) -> None:

@@ -17,6 +17,7 @@ from assets.corrections import keep_valid_rows, mark, separate_what_never_counts
 from assets.inbox import Refusal
 from assets.mappings import FEEDS, answer_texts, load_mappings
 from assets.quarantine import RefusedBatch, RuleResult, check_files, check_rows, forget_batch, has_table
+from assets.raw import priority
 from assets.units import load_units
 from assets.warehouse import SQL, Warehouse, WarehouseResource
 from trust.instruments import INSTRUMENTS
@@ -179,6 +180,7 @@ def staging_asset(feed: str) -> dg.AssetsDefinition:
         deps=[dg.AssetKey(["raw", feed])],
         check_specs=[dg.AssetCheckSpec(rule.name, asset=key, description=rule.sentence) for rule in rules],
         description=f"Every valid row of {feed} ever received, typed; superseded ones are kept and marked.",
+        op_tags=priority(feed),
     )
     def stage_feed(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult[Any]]:
         with warehouse.step(f"staging.{feed}") as open_warehouse:

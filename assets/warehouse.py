@@ -91,6 +91,8 @@ def type_by_name(column: str) -> str:
     return "varchar"
 
 
+PSEUDONYM = "select macro_definition from duckdb_functions() where function_name = 'pseudonym'"
+
 VIEWS_OF_RUN = (
     "select schema_name || '.' || view_name from duckdb_views() where database_name = $catalog and not internal "
     "order by all"
@@ -207,12 +209,10 @@ class Warehouse:
             f"beside_{next(_numbers)}"  # never used twice: a transaction keeps the first look it took at a database
         )
         home = self.value("select current_database()")
-        macro = self.value("select macro_definition from duckdb_functions() where function_name = 'pseudonym'")
         with self.another() as other:
             try:
                 other.execute(f"attach ':memory:' as {catalog}")
                 other.execute(f"use {catalog}")
-                other.execute(f"create temporary macro pseudonym(identifier) as {macro}")
                 yield other, catalog
             finally:
                 other.execute(f'use "{home}"')
@@ -226,6 +226,8 @@ class Warehouse:
             cursor.execute("set timezone = 'UTC'")
             if search_path := self.value("select current_setting('search_path')"):
                 cursor.execute(f"set search_path = '{search_path}'")
+            if pseudonym := self.value(PSEUDONYM):
+                cursor.execute(f"create temporary macro pseudonym(identifier) as {pseudonym}")
             yield Warehouse(cursor, self.workspace)
         finally:
             cursor.close()

@@ -387,6 +387,8 @@ class Marts:
     about: Mapping[str, Any]
     _units: dict[str, dict[Any, Any]] = field(default_factory=dict, repr=False, compare=False)
     """Per table, where the rows of each unit stand: pages ask for hundreds of clinics, one after the other."""
+    _cells: dict[tuple[str, str], NDArray[np.object_]] = field(default_factory=dict, repr=False, compare=False)
+    """Per column asked for so far, its cells one by one: to a data frame each question is long."""
     _charts: dict[tuple[str, Any], DataFrame] = field(default_factory=dict, repr=False, compare=False)
     """The control charts asked for so far: what a unit's course is, and its breaks, both look at it."""
 
@@ -413,15 +415,22 @@ class Marts:
         else:
             places = np.arange(len(frame))
         for column, value in cells.items():
-            places = places[(frame[column].iloc[places] == value).fillna(False).to_numpy(dtype=np.bool_)]
+            # a cell that holds nothing equals nothing: where it is NA, comparing gives NA
+            places = places[[(cell == value) is True for cell in self._cells_of(table, column)[places]]]
         return places
+
+    def _cells_of(self, table: str, column: str) -> NDArray[np.object_]:
+        """The cells of one column as objects, in the table's order."""
+        if (table, column) not in self._cells:
+            self._cells[table, column] = self.frames[table][column].to_numpy(dtype=np.object_)
+        return self._cells[table, column]
 
     def row(self, table: str, **cells: Any) -> Row:
         """The first such row as a mapping; where there is none, a row whose every cell is None."""
         places = self._places(table, cells)
         if not places.size:
             return dict.fromkeys(COLUMNS[table])
-        return {str(column): value for column, value in self.frames[table].iloc[places[0]].items()}
+        return {column: self._cells_of(table, column)[places[0]] for column in map(str, self.frames[table].columns)}
 
     def fact(self, name: str) -> Any:
         """A fact about the release, or None when it is not known."""
@@ -506,12 +515,14 @@ class Marts:
         for month, subject, sentence in self._break_checks:
             if subject == unit_id or subject not in self._clinics:
                 found.setdefault(month, sentence)
-        for _, row in self.rows("breaks", unit_level=unit_level, unit_id=unit_id).iterrows():
-            found.setdefault(Timestamp(row["period_start"]), str(row["sentence"]))
+        for place in self._places("breaks", {"unit_level": unit_level, "unit_id": unit_id}):
+            month, sentence = (self._cells_of("breaks", column)[place] for column in ("period_start", "sentence"))
+            found.setdefault(Timestamp(month), str(sentence))
         chart = self.unit_chart(unit_level, unit_id)
-        changes = chart["segment"].ne(chart["segment"].shift()) & chart["segment"].shift().notna()
-        for period in chart.loc[changes, "period_start"]:
-            found.setdefault(Timestamp(period), "The way answers were collected changed.")
+        segments = chart["segment"].tolist()
+        for before, segment, period in zip(segments, segments[1:], chart["period_start"].tolist()[1:], strict=False):
+            if not is_missing(before) and segment != before:
+                found.setdefault(Timestamp(period), "The way answers were collected changed.")
         return sorted(found.items())
 
 

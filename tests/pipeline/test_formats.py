@@ -233,7 +233,7 @@ def test_the_same_responses_in_every_format_end_in_the_same_answers_and_scores(t
         found: dict[str, set[tuple[Any, ...]]] = {written.file_name: set() for written in WRITTEN}
         numbers = {pseudonym(KEY, w.identifier(each.number)): each.number for w in WRITTEN for each in made}
         for batch_id, response_id, *values in warehouse.rows(
-            f"select batch_id, response_id, {columns} from core.{table}"
+            f"select batch_id, response_id, {columns} from core.{table} inner join staging.responses using (response_id)"
         ):
             found[taken[batch_id].file_name].add((numbers[response_id], *values))
         expected = found["plain.csv"]
@@ -242,8 +242,8 @@ def test_the_same_responses_in_every_format_end_in_the_same_answers_and_scores(t
             assert rows == expected, f"{table} of {file_name}"
     given = {(each.number, item, each.answers[item]) for each in made for item in ALL_ITEMS}
     answers = warehouse.rows(
-        "select response_id, item_id, answer_value from core.answers semi join "
-        "(select batch_id from raw.batches where file_name = 'plain.csv') using (batch_id)"
+        "select response_id, item_id, answer_value from core.answers semi join (select response_id from "
+        "staging.responses inner join raw.batches using (batch_id) where file_name = 'plain.csv') using (response_id)"
     )
     assert {(numbers[response_id], item, value) for response_id, item, value in answers} == given
     times = warehouse.rows(

@@ -5,15 +5,21 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from assets import raw, sql_models
 from assets.beside import Beside, Work
+from assets.inbox import InboxFile
 from assets.sql_models import FIRST, SqlModel, models
+from assets.warehouse import Warehouse
 from pipelines.runs import run
 from tests.pipeline.conftest import new_workspace
 from tests.pipeline.test_bad_input import GOOD_VISIT, VISITS
 
+BREACHES = (
+    "breach_id,patient_id,provider_id,clinic_id,breach_date,kind,severity\nB1,P1,D1,North,2025-03-04,error,serious\n"
+)
 ALL = [model.name for schema in ("core", "marts") for model in models(schema)]
 
 
@@ -64,31 +70,55 @@ def test_a_whole_run_gives_every_model_before_the_first_is_waited_for(
     workspace = new_workspace(tmp_path / "hospital")
     (workspace.inbox / "visits.csv").write_text(VISITS + GOOD_VISIT)
     run(workspace)
-    first_wait = next(number for number, what in enumerate(seen) if what.startswith("wait for "))
-    assert seen[:first_wait] == [model.name for model in sql_models.in_order()]
+    of_models = [what for what in seen if what.removeprefix("wait for ") in ALL]
+    first_wait = next(number for number, what in enumerate(of_models) if what.startswith("wait for "))
+    assert of_models[:first_wait] == [model.name for model in sql_models.in_order()]
     assert {f"wait for {name}" for name in ALL} <= set(seen)
 
 
-def test_libraries_are_imported_by_the_thread_that_runs_the_steps_and_only_for_a_large_file(
+def test_files_are_read_beside_the_steps_smallest_feed_first_and_libraries_imported_in_their_thread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A library half imported in another thread is no good to Dagster, which was at work in one of them."""
     where: dict[str, int] = {}
     monkeypatch.setattr(raw, "import_module", lambda name: where.setdefault(name, threading.get_ident()))
-    take_in = raw.take_in
+    order: list[str] = []
+    read = raw.read
 
-    def seen_take_in(*given: object) -> int:
-        where["take_in"] = threading.get_ident()
-        return take_in(*given)  # type: ignore[arg-type]
+    def seen_read(warehouse: Warehouse, file: InboxFile) -> raw.FileRead:
+        order.append(file.path.name)
+        assert threading.get_ident() != threading.main_thread().ident
+        return read(warehouse, file)
 
-    monkeypatch.setattr(raw, "take_in", seen_take_in)
+    monkeypatch.setattr(raw, "read", seen_read)
     workspace = new_workspace(tmp_path / "hospital")
     (workspace.inbox / "visits.csv").write_text(VISITS + GOOD_VISIT)
-    run(workspace)
-    assert where == {"take_in": threading.get_ident()}
-    where.clear()
-    monkeypatch.setattr(raw, "LARGE_BYTES", 10)
     (workspace.inbox / "visits_more.csv").write_text(VISITS + GOOD_VISIT.replace("V", "W"))
+    (workspace.inbox / "breaches.csv").write_text(BREACHES)
     run(workspace)
-    assert where.pop("take_in") != threading.get_ident()
+    assert order == ["breaches.csv", "visits.csv", "visits_more.csv"]
     assert where == dict.fromkeys(("assets.expectations", "dashboards.site"), threading.get_ident())
+
+
+def test_a_file_replaced_after_it_was_read_is_taken_in_as_it_was_and_the_new_one_by_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = new_workspace(tmp_path / "hospital")
+    path = workspace.inbox / "visits.csv"
+    path.write_text(VISITS + GOOD_VISIT)
+    read = raw.read
+
+    def read_and_replace(warehouse: Warehouse, file: InboxFile) -> raw.FileRead:
+        found = read(warehouse, file)
+        path.write_text(VISITS + GOOD_VISIT + GOOD_VISIT.replace("V1", "V2"))
+        return found
+
+    monkeypatch.setattr(raw, "read", read_and_replace)
+    assert run(workspace).rows["read"] == 1
+    monkeypatch.setattr(raw, "read", read)
+    assert run(workspace).rows["read"] == 3
+    with duckdb.connect(str(workspace.warehouse_file), read_only=True) as connection:
+        of_batches = "select n_read from raw.batches order by batch_number"
+        assert connection.execute(of_batches).fetchall() == [(1,), (2,)]
+        nowhere = "select count(*) from raw.visits anti join raw.batches using (batch_id)"
+        assert connection.execute(nowhere).fetchone() == (0,)
