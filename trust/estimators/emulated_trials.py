@@ -20,6 +20,7 @@ in force.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -81,6 +82,32 @@ class Trials:
     n_dropped: int
     n_lost: int
     n_treated_answers: int
+
+    @cached_property
+    def waiting(self) -> _Waiting:
+        """The answers of the waiting, for the regressions that rest on them."""
+        rows = np.flatnonzero(self.is_waiting)
+        design, n, score = self.design[rows], self.cells.n[rows], self.score[rows]
+        return _Waiting(rows, design, n, score, _weighted_products(design, n), design.T @ (n * score))
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """The rows of the waiting with their design, answers and mean score, and the products that a regression needs."""
+
+    rows: IntegerArray
+    design: FloatArray
+    n: FloatArray
+    score: FloatArray
+    products: FloatArray  # columns x columns, weighted by answers
+    moments: FloatArray  # columns with the score, weighted by answers
+
+
+def _weighted_products(design: FloatArray, weights: FloatArray) -> FloatArray:
+    """The cross-products of the columns; of a matrix with itself numpy works out one half only."""
+    weighted = design * np.sqrt(weights)[:, None]
+    products: FloatArray = weighted.T @ weighted
+    return products
 
 
 def emulated_trials(cells: Cells) -> dict[str, Fit]:
@@ -228,7 +255,8 @@ def _together(trials: Trials) -> dict[str, float]:
     n = np.where(trials.is_waiting, trials.cells.n, 0.0)
     weight = np.where(trials.is_treated, trials.cells.n, 0.0)
     weight /= weight.sum()
-    inverse = np.linalg.pinv(alike.T @ (alike * n[:, None]), rcond=1e-10, hermitian=True)
+    products = trials.waiting.products[: -trials.n_others, : -trials.n_others]
+    inverse = np.linalg.pinv(products, rcond=1e-10, hermitian=True)
     more = weight @ others - (n * (alike @ (inverse @ (weight @ alike)))) @ others
     return dict(zip(_other_names(trials.cells), more.tolist(), strict=True))
 
@@ -274,15 +302,21 @@ class _Regression:
 
     @classmethod
     def of(cls, trials: Trials, extra: FloatArray | None = None) -> _Regression:
-        design = trials.design if extra is None else np.column_stack([trials.design, extra])
-        waiting = np.flatnonzero(trials.is_waiting)
-        rows, n = design[waiting], trials.cells.n[waiting]
-        inverse: FloatArray = np.asarray(np.linalg.pinv(rows.T @ (rows * n[:, None]), rcond=1e-10, hermitian=True))
-        slope = inverse @ (rows.T @ (n * trials.score[waiting]))
-        residual: FloatArray = np.asarray(trials.score - design @ slope, dtype=np.float64)
-        pull = np.clip(n * np.einsum("ij,jk,ik->i", rows, inverse, rows, optimize=True), 0.0, 1 - 1e-6)
+        """Fitted; `extra` are a few more columns, kept apart because the design is large and copying it takes long."""
+        waiting = trials.waiting
+        more = np.empty((trials.score.size, 0)) if extra is None else extra
+        more_waiting = more[waiting.rows]
+        weighted_more = more_waiting * waiting.n[:, None]
+        mixed = waiting.design.T @ weighted_more
+        products = np.block([[waiting.products, mixed], [mixed.T, more_waiting.T @ weighted_more]])
+        inverse: FloatArray = np.asarray(np.linalg.pinv(products, rcond=1e-10, hermitian=True))
+        slope = inverse @ np.concatenate([waiting.moments, weighted_more.T @ waiting.score])
+        k = waiting.design.shape[1]
+        residual: FloatArray = np.asarray(trials.score - trials.design @ slope[:k] - more @ slope[k:])
+        spread = waiting.design @ inverse[:k] + more_waiting @ inverse[k:]
+        own = np.einsum("ij,ij->i", spread[:, :k], waiting.design) + np.einsum("ij,ij->i", spread[:, k:], more_waiting)
         safe = np.zeros_like(residual)
-        safe[waiting] = residual[waiting] / np.sqrt(1.0 - pull)
+        safe[waiting.rows] = residual[waiting.rows] / np.sqrt(1.0 - np.clip(waiting.n * own, 0.0, 1 - 1e-6))
         return cls(inverse, residual, safe)
 
 
@@ -361,7 +395,7 @@ def _odds(trials: Trials) -> _Odds:
     inverse = np.zeros((slope.size, slope.size))
     for _ in range(50):
         chance = 1.0 / (1.0 + np.exp(-np.clip(design @ slope, -30, 30)))
-        hessian = design.T @ (design * (n * chance * (1 - chance))[:, None]) + penalty * np.eye(slope.size)
+        hessian = _weighted_products(design, n * chance * (1 - chance)) + penalty * np.eye(slope.size)
         inverse = np.linalg.inv(hessian)
         step = inverse @ (design.T @ (n * (outcome - chance)) - penalty * slope)
         slope = slope + step
@@ -406,9 +440,9 @@ def _lead_effects(
     leads = _leads(trials)
     extra = np.column_stack([np.isin(leads, group).astype(np.float64) for group in groups])
     regression = _Regression.of(trials, extra)
-    design = np.column_stack([trials.design, extra])
-    pull = (design @ regression.inverse[:, trials.design.shape[1] :]) * trials.cells.n[:, None]
-    pull[~trials.is_waiting] = 0.0
+    k = trials.design.shape[1]
+    pull = trials.design @ regression.inverse[:k, k:] + extra @ regression.inverse[k:, k:]
+    pull *= np.where(trials.is_waiting, trials.cells.n, 0.0)[:, None]
     influence = np.array([_by_cluster(trials, column * regression.safe_residual) for column in pull.T])
     estimates = np.array([float(column @ trials.score) for column in pull.T])
     patients = np.array([np.unique(trials.cells.cluster[column > 0]).size for column in extra.T], dtype=np.float64)
