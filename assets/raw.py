@@ -6,7 +6,7 @@ The assets of group raw belong here. Reading a format is in `readers`, meaning i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -15,6 +15,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets.beside import Beside
 from assets.inbox import InboxFile, InboxPlan, Refusal, plan_inbox
 from assets.instrument_fit import check_fit
 from assets.mappings import FEEDS, load_mappings
@@ -23,6 +24,9 @@ from assets.readers.door import arrive
 from assets.this_run import makes
 from assets.warehouse import Warehouse, WarehouseResource
 from trust.errors import BadInputError
+
+INBOX = "inbox"
+"""What looking at the inbox is called beside the steps: done once in a run."""
 
 
 def known_batches(warehouse: Warehouse) -> frozenset[str]:
@@ -100,20 +104,29 @@ def look_at_inbox(warehouse: Warehouse) -> InboxPlan:
     return plan_inbox(workspace.inbox, load_mappings(workspace.feeds), known_batches(warehouse))
 
 
+def read_beside(beside: Beside, files: Iterable[InboxFile]) -> None:
+    """Have files read beside the steps: the feed with the smallest first, whose steps go on while others are read."""
+    n_bytes = Counter[str]()
+    for file in (files := list(files)):
+        n_bytes[file.mapping.feed] += file.n_bytes
+    for file in sorted(files, key=lambda file: n_bytes[file.mapping.feed]):
+        beside.give(f"read {file.sha256}", partial(read, file=file))
+
+
+def begin(beside: Beside, plan: InboxPlan) -> None:
+    """Begin a whole run: with this look at the inbox, and with reading what is new, while Dagster gets ready."""
+    beside.give(INBOX, lambda _: plan)
+    read_beside(beside, plan.new)
+
+
 def inbox_of_run(warehouse: WarehouseResource) -> InboxPlan:
     """The inbox as it was when this run first looked; from then on its files are read beside the steps.
 
-    The feed with the smallest files first: its steps, and importing what the next ones need, go on meanwhile.
-    Importing stays in the thread that runs the steps: while a library is half imported, nobody else may be at work in
-    it, and Dagster would be.
+    Meanwhile what the next steps need is imported, in the thread that runs them: while a library is half imported,
+    nobody else may be at work in it, and Dagster would be.
     """
-    plan: InboxPlan = warehouse.beside.result("inbox", look_at_inbox)
-    n_bytes = Counter[str]()
-    for file in plan.new:
-        n_bytes[file.mapping.feed] += file.n_bytes
-    for file in sorted(plan.new, key=lambda file: n_bytes[file.mapping.feed]):
-        if makes(dg.AssetKey(["raw", file.mapping.feed])):
-            warehouse.beside.give(f"read {file.sha256}", partial(read, file=file))
+    plan: InboxPlan = warehouse.beside.result(INBOX, look_at_inbox)
+    read_beside(warehouse.beside, (file for file in plan.new if makes(dg.AssetKey(["raw", file.mapping.feed]))))
     for name in ("assets.expectations", "dashboards.site"):
         import_module(name)
     return plan

@@ -10,7 +10,8 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from itertools import count
@@ -401,6 +402,26 @@ def encrypt_spills(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("set temp_file_encryption = true")
 
 
+@dataclass(frozen=True)
+class OpenRun:
+    """What a run works in: a draft of the warehouse, and what goes on beside its steps."""
+
+    draft: Draft
+    beside: Beside
+
+
+@contextmanager
+def open_run(workspace: Workspace) -> Iterator[OpenRun]:
+    """Open what a run works in, under the workspace's lock; a draft that was not published is thrown away after it."""
+    with (
+        RunLock(workspace.lock_file),
+        folder_of_release(workspace.building) as building,
+        Draft(workspace, building / FILE_NAME) as draft,
+        Beside(draft.open()) as beside,
+    ):
+        yield OpenRun(draft, beside)
+
+
 class WarehouseResource(ConfigurableResource):  # type: ignore[type-arg]
     """Dagster's handle on the warehouse: a run works in a draft of it.
 
@@ -422,22 +443,19 @@ class WarehouseResource(ConfigurableResource):  # type: ignore[type-arg]
     announce: ClassVar[Callable[[str], None]] = staticmethod(lambda step: None)
     """Called with the name of each step as it begins; the command line shows it."""
 
+    begun: ClassVar[OpenRun | None] = None
+    """The run of this process, where it began before Dagster was ready for it: the command line's does."""
+
     @property
     def workspace(self) -> Workspace:
         return Workspace(Path(self.root))
 
     @contextmanager
     def yield_for_execution(self, context: InitResourceContext) -> Iterator[WarehouseResource]:
-        workspace = self.workspace
+        begun = WarehouseResource.begun
         # DuckDB keeps every core busy; where numpy's threads compete for them too, they mostly wait for one another
-        with (
-            RunLock(workspace.lock_file),
-            threadpool_limits(limits=1),
-            folder_of_release(workspace.building) as building,
-            Draft(workspace, building / FILE_NAME) as draft,
-            Beside(draft.open()) as beside,
-        ):
-            self._draft, self._beside, self._steps_over, self._has_failed = draft, beside, set(), False
+        with threadpool_limits(limits=1), nullcontext(begun) if begun else open_run(self.workspace) as opened:
+            self._draft, self._beside, self._steps_over, self._has_failed = opened.draft, opened.beside, set(), False
             try:
                 yield self
                 self.publish()

@@ -15,9 +15,10 @@ import duckdb
 
 from assets.inbox import InboxPlan, Refusal, plan_inbox
 from assets.mappings import load_mappings
+from assets.raw import begin
 from assets.refusals import refuse
 from assets.release import fingerprint
-from assets.warehouse import Draft, RunLock, Warehouse, WarehouseResource, is_no_room
+from assets.warehouse import Draft, RunLock, Warehouse, WarehouseResource, is_no_room, open_run
 from assets.withdrawal import Batch, allow_again, withdraw
 from assets.workspace import Workspace, current_manifest
 from pipelines.automation import JOB_NAME
@@ -104,7 +105,7 @@ def run(workspace: Workspace, announce: Callable[[str], None] = lambda step: Non
                 refuse(workspace, refusal)
             return RunOutcome(plan, None, {}, plan.refused)
         WarehouseResource.refusals.clear()
-        _run_in_process(workspace, announce)
+        _run_in_process(workspace, plan, announce)
         refused = tuple(WarehouseResource.refusals)
         after = current_manifest(workspace)
         if after is None or (before is not None and after["fingerprint"] == before["fingerprint"]):
@@ -141,24 +142,31 @@ def _open_for_change(workspace: Workspace) -> Iterator[Warehouse]:
             draft.publish()
 
 
-def _run_in_process(workspace: Workspace, announce: Callable[[str], None]) -> None:
-    from pipelines.definitions import build
-
+def _run_in_process(workspace: Workspace, plan: InboxPlan, announce: Callable[[str], None]) -> None:
     WarehouseResource.announce = staticmethod(announce)
     problem: MendError | None = None
     try:
-        with quick_event_log(), dg.DagsterInstance.from_config(str(workspace.dagster_home)) as instance:
-            _close_dead_runs(instance)
-            job = build(workspace.root).resolve_job_def(JOB_NAME)
-            job.execute_in_process(instance=instance, raise_on_error=True, run_config=QUIET)
+        with open_run(workspace) as WarehouseResource.begun:
+            begin(WarehouseResource.begun.beside, plan)
+            _run_job(workspace)
     except Exception as error:
         problem = _as_mend_error(error)
         if problem is None:
             raise
     finally:
         WarehouseResource.announce = staticmethod(lambda step: None)
+        WarehouseResource.begun = None
     if problem is not None:  # outside the handler: nothing of the original travels with it
         raise problem
+
+
+def _run_job(workspace: Workspace) -> None:
+    from pipelines.definitions import build
+
+    with quick_event_log(), dg.DagsterInstance.from_config(str(workspace.dagster_home)) as instance:
+        _close_dead_runs(instance)
+        job = build(workspace.root).resolve_job_def(JOB_NAME)
+        job.execute_in_process(instance=instance, raise_on_error=True, run_config=QUIET)
 
 
 def _close_dead_runs(instance: dg.DagsterInstance) -> None:

@@ -232,8 +232,9 @@ def test_the_same_responses_in_every_format_end_in_the_same_answers_and_scores(t
     ):
         found: dict[str, set[tuple[Any, ...]]] = {written.file_name: set() for written in WRITTEN}
         numbers = {pseudonym(KEY, w.identifier(each.number)): each.number for w in WRITTEN for each in made}
+        with_batches = f"core.{table} inner join staging.responses using (response_id)"
         for batch_id, response_id, *values in warehouse.rows(
-            f"select batch_id, response_id, {columns} from core.{table} inner join staging.responses using (response_id)"
+            f"select batch_id, response_id, {columns} from {with_batches}"
         ):
             found[taken[batch_id].file_name].add((numbers[response_id], *values))
         expected = found["plain.csv"]
