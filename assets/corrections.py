@@ -87,11 +87,7 @@ def keep_valid_rows(warehouse: Warehouse, feed: str) -> int:
     """
     columns = [
         name
-        for (name,) in warehouse.rows(
-            "select column_name from information_schema.columns where table_catalog = 'temp' "
-            "and table_name = $table order by ordinal_position",
-            {"table": f"arrived_{feed}"},
-        )
+        for name in warehouse.columns(f"arrived_{feed}")
         if not name.endswith("_text") and name != "superseded_reason"
     ]
     kept = ", ".join(f"arrived.{name}" for name in columns)
@@ -105,7 +101,7 @@ def keep_valid_rows(warehouse: Warehouse, feed: str) -> int:
     )
     warehouse.execute(f"create table if not exists staging.{feed} as select * from ({valid}) limit 0")
     if feed == "responses":
-        for item_id in ITEM_IDS:
+        for item_id in (name for name in columns if name in ITEM_IDS):
             warehouse.execute(f"alter table staging.responses add column if not exists {item_id} varchar")
     for name in ("status", "time_zone", "superseded_reason"):  # of a warehouse made before they were kept
         if name in columns or name == "superseded_reason":
@@ -145,13 +141,14 @@ def mark(warehouse: Warehouse, feed: str) -> None:
         "union all select batch_id, row_number, superseded_reason from marks",
     )
     if feed == "responses":
-        _write_marks(warehouse, feed, _duplicates())
+        _write_marks(warehouse, feed, _duplicates(warehouse))
     warehouse.execute("drop table marks")
 
 
-def _duplicates() -> str:
+def _duplicates(warehouse: Warehouse) -> str:
     """The query of responses that another one of the same patient, visit and questionnaires makes superfluous."""
-    n_answered = " + ".join(f"(coalesce({item_id}, '') <> '')::integer" for item_id in ITEM_IDS)
+    items = [name for name in warehouse.columns("staging.responses") if name in ITEM_IDS]
+    n_answered = " + ".join(f"(coalesce({item_id}, '') <> '')::integer" for item_id in items)
     return f"""
         with current_rows as (
             select * from staging.responses where superseded_reason is null and visit_id is not null

@@ -9,6 +9,7 @@ import fnmatch
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -301,6 +302,14 @@ def load_mappings(workspace_feeds: Path | None = None) -> tuple[FeedMapping, ...
     names = {path.name for path in own}
     built_in = [path for path in sorted(BUILT_IN.glob("*.yml")) if path.name not in names]
     return tuple(_as_mapping(path) for path in [*own, *built_in])
+
+
+@cache
+def survey_items() -> tuple[str, ...]:
+    """The items of the program's own post-visit survey: responses always have their columns. Those of another
+    questionnaire come with the first file that has them, because an empty column costs a million rows time too.
+    """
+    return tuple(_as_mapping(BUILT_IN / "responses.yml").items)
 
 
 def choose_mapping(file_name: str, mappings: Iterable[FeedMapping]) -> FeedMapping | None:

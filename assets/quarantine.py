@@ -164,8 +164,9 @@ def _asked_items(warehouse: Warehouse, feed: str) -> frozenset[str]:
 
 def _look_for_unknown_answers(warehouse: Warehouse) -> None:
     """A small table that the rules ask, made in one pass: answers that no mapping knows."""
-    items = ", ".join(ITEM_IDS)
-    distinct = ", ".join(f"list(distinct {item_id}) as {item_id}" for item_id in ITEM_IDS)
+    asked = [name for name in warehouse.columns("staging.incoming_responses") if name in ITEM_IDS]
+    items = ", ".join(asked)
+    distinct = ", ".join(f"list(distinct {item_id}) as {item_id}" for item_id in asked)
     warehouse.execute(
         "create or replace table staging.unknown_answers as select mapping, item_id, answer_text from ("
         "select mapping, item_id, unnest(texts) as answer_text from "

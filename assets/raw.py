@@ -58,6 +58,8 @@ def read(warehouse: Warehouse, file: InboxFile) -> FileRead:
     with warehouse.beside() as (beside, catalog):
         n_rows = arrive(beside, file, source)
         arriving = f"{catalog}.arriving"
+        for item_id in file.mapping.items:
+            warehouse.execute(f"alter table raw.responses add column if not exists {item_id} varchar")
         warehouse.execute(
             f"insert into raw.{feed} by name select $batch_id as batch_id, * exclude (set_aside_rule) from {arriving} "
             "where set_aside_rule is null",

@@ -37,7 +37,7 @@ from assets.analysts_file import (
 from assets.beside import Beside
 from assets.dictionary import SQL
 from assets.inbox import Refusal
-from assets.mappings import FEEDS, IDENTIFIERS, ITEM_IDS
+from assets.mappings import FEEDS, IDENTIFIERS, survey_items
 from assets.refusals import refuse
 from assets.workspace import Workspace
 from trust.errors import MendError, NoRoomError, RunInProgressError, SettingsError, StorageError
@@ -157,6 +157,10 @@ class Warehouse:
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
         return self.execute(sql, parameters).fetchall()
+
+    def columns(self, table: str) -> list[str]:
+        """The names of a table's or view's columns, in order."""
+        return [name for name, *_ in self.rows(f"describe {table}")]
 
     def frame(self, sql: str) -> pd.DataFrame:
         """A small result as a frame (cells and marts, never rows of patients by the million)."""
@@ -377,12 +381,12 @@ def _blob(octets: bytes) -> str:
 
 
 def make_schemas(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make schemas, ledger and raw tables where they are missing; a new instrument's items become columns."""
+    """Make schemas, ledger and raw tables where they are missing."""
     for schema in SCHEMAS_OF_ROWS:
         connection.execute(f"create schema if not exists {schema}")
     for path in sorted([*(SQL / "raw").glob("*.sql"), *(SQL / "quarantine").glob("*.sql")]):
         connection.execute(path.read_text(encoding="utf-8"))
-    for column in (*FEEDS["responses"].columns, *ITEM_IDS):
+    for column in (*FEEDS["responses"].columns, *survey_items()):
         kind = "uuid" if column in IDENTIFIERS else "varchar"
         connection.execute(f"alter table raw.responses add column if not exists {column} {kind}")
 

@@ -100,17 +100,32 @@ repair_strategies as (
     select strategy_id from levels where unit_level = 'patient'
 ),
 
-others_begun as (
+-- A bit for each strategy: there are few combinations, and many breaches.
+other_bits as (
     select
         repair_strategies.strategy_id,
         repairs.breach_id,
-        string_agg(repairs.strategy_id, ' + ' order by repairs.strategy_id) as other_strategies,
+        bit_or(1 << strategy_keys.strategy_key) as others,
     from repair_strategies
     inner join repairs on repairs.strategy_id <> repair_strategies.strategy_id
+    inner join strategy_keys on repairs.strategy_id = strategy_keys.strategy_id
     inner join breaches using (breach_id)
     where repairs.start_date < breaches.breach_date + 365
         and repairs.strategy_id in (select strategy_id from repair_strategies)
     group by all
+),
+
+other_names as (
+    select combinations.others, string_agg(strategy_id, ' + ' order by strategy_id) as other_strategies
+    from (select distinct others from other_bits) as combinations
+    inner join strategy_keys on combinations.others & (1 << strategy_key) > 0
+    group by combinations.others
+),
+
+others_begun as (
+    select strategy_id, breach_id, other_strategies
+    from other_bits
+    inner join other_names using (others)
 ),
 
 repair_units as (

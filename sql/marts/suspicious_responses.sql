@@ -42,22 +42,53 @@ placed as (
     left join best_scores using (response_id)
 ),
 
--- In the order of time, in each file: is this answer the best possible, and how long after the one before?
--- Numbers only: sorting a million rows by names takes longer than all the rest.
-ordered as (
+-- Only what lies in a stretch of time full of best answers is put in order: sorting a million rows takes longer than
+-- all the rest.
+best_gaps as (
+    select
+        batch_number,
+        row_number,
+        answered_at,
+        answered_at - lag(answered_at) over (partition by batch_number order by answered_at, row_number)
+            <= interval 2 minutes as is_soon,
+    from placed
+    where is_best
+),
+
+best_stretches as (
     select
         *,
-        lag(is_best) over by_time as is_best_before,
-        answered_at - lag(answered_at) over by_time as gap,
+        count_if(not coalesce(is_soon, false)) over (
+            partition by batch_number order by answered_at, row_number
+        ) as stretch_number,
+    from best_gaps
+),
+
+stretches as (
+    select batch_number, min(answered_at) as first_time, max(answered_at) as last_time
+    from best_stretches
+    group by batch_number, stretch_number
+    having count(*) >= 5
+),
+
+-- In the order of time, in each file: is this answer the best possible, and how long after the one before?
+ordered as (
+    select
+        placed.*,
+        lag(placed.is_best) over by_time
+            and placed.answered_at - lag(placed.answered_at) over by_time <= interval 2 minutes as is_going_on,
     from placed
-    window by_time as (partition by batch_number order by answered_at, row_number)
+    inner join stretches
+        on placed.batch_number = stretches.batch_number
+        and placed.answered_at between stretches.first_time and stretches.last_time
+    window by_time as (partition by placed.batch_number order by placed.answered_at, placed.row_number)
 ),
 
 numbered as (
     select
         batch_number,
         row_number,
-        count_if(not (coalesce(is_best_before, false) and gap <= interval 2 minutes)) over (
+        count_if(not coalesce(is_going_on, false)) over (
             partition by batch_number order by answered_at, row_number
         ) as run_number,
     from ordered
