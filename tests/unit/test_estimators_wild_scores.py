@@ -21,7 +21,7 @@ def two_groups(scores: np.ndarray, n_treated: int) -> tuple[float, np.ndarray, n
 
 
 def test_few_clusters_reach_no_small_p() -> None:
-    found = wild_scores(*two_groups(np.array([9.0, 9.1, 8.9, 0.3, 0.1, -0.1]), 3))
+    found = wild_scores(*two_groups(np.array([9.0, 9.1, 8.8, 0.3, 0.1, -0.2]), 3))
     assert found is not None
     assert found.n_clusters == 6
     assert found.smallest_p == 2 / 2**6
@@ -49,6 +49,15 @@ def test_ties_count_and_nothing_is_refused_quietly() -> None:
     assert (found.p_value * 16) % 2 == pytest.approx(0)  # the mirror of a pattern is as large
     assert wild_scores(1.0, np.zeros(4), share) is None
     assert wild_scores(1.0, np.array([1.0]), np.array([1.0])) is None
+
+
+def test_what_rounding_leaves_of_nothing_is_no_cluster() -> None:
+    estimate, influence, share = two_groups(np.random.default_rng(2).normal(size=20), 6)
+    with_nothing, with_rounding = (
+        wild_scores(estimate, np.append(influence, [left, -left]), np.append(share, [0.0, 0.0]))
+        for left in (0.0, 1e-17)
+    )
+    assert with_rounding == with_nothing == wild_scores(estimate, influence, share)
 
 
 @pytest.mark.parametrize(("n_clusters", "n_treated"), [(10, 5), (20, 6)])

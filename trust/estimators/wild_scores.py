@@ -28,6 +28,10 @@ N_SAMPLED: Final = 3_999
 TIE: Final = 1e-9
 """Statistics closer than this share of each other are equal: rounding must not decide whether a pattern counts."""
 
+NOTHING: Final = 1e-9
+"""A cluster whose influence is a smaller share of the largest has none: rounding must not decide how many clusters
+there are, and with their number which signs are drawn."""
+
 
 @dataclass(frozen=True)
 class WildScores:
@@ -46,7 +50,7 @@ def wild_scores(estimate: float, influence: FloatArray, share: FloatArray, seed:
     treated (sums to 1). Signs are flipped by cluster; the error is made anew for every pattern. None with fewer than
     two clusters or no variance.
     """
-    is_used = (influence != 0) | (share != 0)
+    is_used = (np.abs(influence) > NOTHING * np.abs(influence).max(initial=0.0)) | (share != 0)
     parts, shares = influence[is_used] + share[is_used] * estimate, share[is_used]
     n_clusters = parts.size
     if n_clusters < 2 or not np.any(influence != 0):
