@@ -1,10 +1,11 @@
-"""Models are made ahead of their steps in a whole run, in an order that works, and only those of the run."""
+"""Files are read and models made ahead of their steps, in an order that works, and only those of the run."""
 
 from __future__ import annotations
 
 import threading
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pytest
 
@@ -13,6 +14,7 @@ from assets.beside import Beside, Work
 from assets.inbox import InboxFile
 from assets.sql_models import FIRST, SqlModel, models
 from assets.warehouse import Warehouse
+from pipelines.definitions import build
 from pipelines.runs import run
 from tests.pipeline.conftest import new_workspace
 from tests.pipeline.test_bad_input import GOOD_VISIT, VISITS
@@ -98,6 +100,20 @@ def test_files_are_read_beside_the_steps_smallest_feed_first_and_libraries_impor
     run(workspace)
     assert order == ["breaches.csv", "visits.csv", "visits_more.csv"]
     assert where == dict.fromkeys(("assets.expectations", "dashboards.site"), threading.get_ident())
+
+
+def test_a_run_of_one_raw_step_reads_no_file_of_another_feed(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path / "hospital")
+    (workspace.inbox / "visits.csv").write_text(VISITS + GOOD_VISIT)
+    (workspace.inbox / "breaches.csv").write_text(BREACHES)
+    job = dg.define_asset_job("some", selection=dg.AssetSelection.assets("raw/visits"))
+    definitions = build(workspace.root, jobs=[job], schedules=[], sensors=[])
+    with dg.DagsterInstance.from_config(str(workspace.dagster_home)) as instance:
+        assert definitions.resolve_job_def("some").execute_in_process(instance=instance).success
+    with duckdb.connect(str(workspace.warehouse_file), read_only=True) as connection:
+        assert connection.execute("select feed, n_read from raw.batches").fetchall() == [("visits", 1)]
+        assert connection.execute("select count(*) from raw.breaches").fetchone() == (0,)
+    assert run(workspace).rows["read"] == 2
 
 
 def test_a_file_replaced_after_it_was_read_is_taken_in_as_it_was_and_the_new_one_by_the_next_run(
